@@ -1,0 +1,1 @@
+"""The connection to Postgres: engine, transactions, the declarative base. It knows no table."""
