@@ -1,18 +1,17 @@
 """The declarative base, with named constraints, and the column types that every table shares."""
 
+import enum
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, Numeric, Text, func, text
+from sqlalchemy import DateTime, Enum, MetaData, Numeric, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 # Credits: exact decimals of nine places. A float exists only while JSON is written.
 CREDITS = Numeric(20, 9)
-
-Credits = Decimal
 
 CreditsColumn = Annotated[Decimal, mapped_column(CREDITS)]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
@@ -35,4 +34,8 @@ class Base(DeclarativeBase):
             "pk": "%(table_name)s_pkey",
         }
     )
-    type_annotation_map = {str: Text}  # noqa: RUF012 - SQLAlchemy reads it off the class
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it off the class
+        str: Text,
+        # Enumerations are kept as the words they are, so that a new word needs no ALTER TYPE.
+        enum.Enum: Enum(enum.Enum, native_enum=False, length=20, values_callable=lambda kind: [m.value for m in kind]),
+    }

@@ -81,7 +81,9 @@ class Hold(Base):
     id: Mapped[Id]
     account_id: Mapped[UUID]
     key_id: Mapped[UUID]
-    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id"))
+    # Deferred, because a create holds before it writes the job: a refused hold then leaves nothing to take back.
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", deferrable=True, initially="DEFERRED"))
+    service: Mapped[str]
     kind: Mapped[HoldKind]
     amount: Mapped[CreditsColumn]
     captured: Mapped[Decimal] = mapped_column(CREDITS, server_default="0")

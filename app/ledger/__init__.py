@@ -1,0 +1,48 @@
+"""The only package that moves credits: hold, capture, release, grant, correct, and the audit that proves the sums.
+
+    create      hold      sets credits aside; a visible hold writes its debit at once, a deferred one does not
+    success     capture   keeps at most what was held; the rest goes back
+    failure     release   gives all of it back
+    operator    grant     adds credits;  correct  sets a mistake right by another entry
+
+It knows nothing of services and providers. The hold of a create is made by the SQL function `ledger_hold`
+(migrations/), in the same statement as the job.
+"""
+
+from app.ledger.audit import Violation, audit
+from app.ledger.book import (
+    BalanceView,
+    EntryView,
+    capture,
+    correct,
+    find_balance,
+    grant,
+    hold_more,
+    list_entries,
+    open_account,
+    open_key,
+    release,
+    set_key_limit,
+    spent_by_keys,
+)
+from app.ledger.models import EntryKind, HoldKind
+
+__all__ = [
+    "BalanceView",
+    "EntryKind",
+    "EntryView",
+    "HoldKind",
+    "Violation",
+    "audit",
+    "capture",
+    "correct",
+    "find_balance",
+    "grant",
+    "hold_more",
+    "list_entries",
+    "open_account",
+    "open_key",
+    "release",
+    "set_key_limit",
+    "spent_by_keys",
+]

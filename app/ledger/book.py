@@ -1,0 +1,229 @@
+"""Moving credits. Every function works inside its caller's transaction and commits nothing.
+
+Locks are taken in one order everywhere: the job's row (by the caller), its holds, the balance, the key's budget.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.ids import new_id
+from app.errors import Conflict, InsufficientCredits, Invalid, NotFound
+from app.ledger.models import Balance, EntryKind, Hold, HoldKind, HoldState, KeyBudget, LedgerEntry
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class BalanceView:
+    """What an account has, in credits: `balance` is what clients see, `available` what they can still spend."""
+
+    balance: Decimal
+    available: Decimal
+
+
+@dataclass(frozen=True)
+class EntryView:
+    """One line of an account's history; `amount` is signed."""
+
+    id: int
+    account_id: UUID
+    kind: EntryKind
+    amount: Decimal
+    balance_after: Decimal
+    service: str | None
+    job_id: UUID | None
+    description: str
+    created_at: datetime
+
+
+async def open_account(db: AsyncSession, account_id: UUID) -> None:
+    """Begin an account's book at zero."""
+    await db.execute(insert(Balance).values(account_id=account_id))
+
+
+async def open_key(db: AsyncSession, key_id: UUID, *, credit_limit: Decimal | None) -> None:
+    """Begin a key's budget; `credit_limit` None is no cap of its own."""
+    await db.execute(insert(KeyBudget).values(key_id=key_id, credit_limit=credit_limit))
+
+
+async def set_key_limit(db: AsyncSession, key_id: UUID, *, credit_limit: Decimal | None) -> None:
+    """Change a key's cap. What it has spent stays counted."""
+    await db.execute(update(KeyBudget).where(KeyBudget.key_id == key_id).values(credit_limit=credit_limit))
+
+
+async def spent_by_keys(db: AsyncSession, key_ids: Sequence[UUID]) -> dict[UUID, tuple[Decimal, Decimal | None]]:
+    """`(spent, credit_limit)` of each key, in credits."""
+    rows = await db.execute(
+        select(KeyBudget.key_id, KeyBudget.spent, KeyBudget.credit_limit).where(KeyBudget.key_id.in_(key_ids))
+    )
+    return {row.key_id: (row.spent, row.credit_limit) for row in rows}
+
+
+async def find_balance(db: AsyncSession, account_id: UUID) -> BalanceView:
+    """The account's balance now. Raises NotFound."""
+    row = (
+        await db.execute(select(Balance.balance, Balance.available).where(Balance.account_id == account_id))
+    ).one_or_none()
+    if row is None:
+        raise NotFound("No such account")
+    return BalanceView(balance=row.balance, available=row.available)
+
+
+async def list_entries(
+    db: AsyncSession, account_id: UUID | None, *, limit: int, before: int | None = None
+) -> list[EntryView]:
+    """Entries, newest first; `before` is the id after which the page begins."""
+    query = select(LedgerEntry).order_by(LedgerEntry.id.desc()).limit(limit)
+    if account_id is not None:
+        query = query.where(LedgerEntry.account_id == account_id)
+    if before is not None:
+        query = query.where(LedgerEntry.id < before)
+    return [
+        EntryView(
+            id=entry.id, account_id=entry.account_id, kind=entry.kind, amount=entry.amount,
+            balance_after=entry.balance_after, service=entry.service, job_id=entry.job_id,
+            description=entry.description, created_at=entry.created_at,
+        )
+        for entry in await db.scalars(query)
+    ]
+
+
+async def grant(db: AsyncSession, account_id: UUID, *, credits: Decimal, key: str, note: str) -> BalanceView:
+    """Add credits. The same `key` adds them once: a second grant with it raises Conflict."""
+    if credits <= 0:
+        raise Invalid("credits must be more than 0")
+    return await _adjust(db, account_id, EntryKind.TOPUP, credits, key=key, note=note)
+
+
+async def correct(db: AsyncSession, account_id: UUID, *, credits: Decimal, key: str, note: str) -> BalanceView:
+    """Set a mistake right by an entry of its own; `credits` is signed. Raises InsufficientCredits below zero."""
+    if credits == 0:
+        raise Invalid("credits must not be 0")
+    return await _adjust(db, account_id, EntryKind.CORRECTION, credits, key=key, note=note)
+
+
+async def _adjust(
+    db: AsyncSession, account_id: UUID, kind: EntryKind, credits: Decimal, *, key: str, note: str
+) -> BalanceView:
+    moved = await _move_balance(db, account_id, balance=credits, available=credits)
+    entry = (
+        upsert(LedgerEntry)
+        .values(account_id=account_id, version=moved.version, kind=kind, amount=credits, balance_after=moved.balance,
+                key=key, description=note)
+        .on_conflict_do_nothing(constraint="ledger_entries_key_key")
+        .returning(LedgerEntry.id)
+    )
+    if (await db.execute(entry)).first() is None:
+        raise Conflict("This grant has been made already")
+    return BalanceView(balance=moved.balance, available=moved.available)
+
+
+async def hold_more(
+    db: AsyncSession, *, account_id: UUID, key_id: UUID, job_id: UUID, service: str, kind: HoldKind, credits: Decimal
+) -> None:
+    """Hold further credits for a job that exists. Raises InsufficientCredits."""
+    await db.execute(select(Balance.account_id).where(Balance.account_id == account_id).with_for_update(key_share=True))
+    outcome = await db.scalar(
+        text("SELECT ledger_hold(:account, :key, :job, :hold, :kind, :credits, :service)"),
+        {"account": account_id, "key": key_id, "job": job_id, "hold": new_id(), "kind": kind, "credits": credits,
+         "service": service},
+    )
+    if outcome != "held":
+        raise await shortage(db, account_id, key_id, required=credits)
+
+
+async def shortage(db: AsyncSession, account_id: UUID, key_id: UUID, *, required: Decimal) -> InsufficientCredits:
+    """The refusal for a hold that the account or the key's own cap cannot pay."""
+    view = await find_balance(db, account_id)
+    spent, limit = (await spent_by_keys(db, [key_id]))[key_id]
+    available = view.available if limit is None else min(view.available, max(limit - spent, ZERO))
+    return InsufficientCredits(required, available, view.balance)
+
+
+async def capture(db: AsyncSession, job_id: UUID, *, credits: Decimal | None = None) -> Decimal:
+    """Keep `credits` of what is held for the job (all of it by default) and give the rest back.
+
+    Answers what was kept: never more than was held. Holds that are resolved already are left alone.
+    """
+    kept = ZERO
+    for hold in await _open_holds(db, job_id):
+        part = hold.amount if credits is None else min(hold.amount, credits - kept)
+        await _resolve(db, hold, HoldState.CAPTURED, captured=part)
+        kept += part
+    return kept
+
+
+async def release(db: AsyncSession, job_id: UUID) -> Decimal:
+    """Give back all that is held for the job. Answers how much that was; a second call gives back nothing."""
+    returned = ZERO
+    for hold in await _open_holds(db, job_id):
+        await _resolve(db, hold, HoldState.RELEASED, captured=ZERO)
+        returned += hold.amount
+    return returned
+
+
+async def _open_holds(db: AsyncSession, job_id: UUID) -> Sequence[Hold]:
+    query = select(Hold).where(Hold.job_id == job_id, Hold.state == HoldState.OPEN).order_by(Hold.id).with_for_update()
+    return (await db.scalars(query.execution_options(populate_existing=True))).all()
+
+
+async def _resolve(db: AsyncSession, hold: Hold, state: HoldState, *, captured: Decimal) -> None:
+    await db.execute(
+        update(Hold)
+        .where(Hold.id == hold.id, Hold.state == HoldState.OPEN)
+        .values(state=state, captured=captured, resolved_at=func.now())
+    )
+    rest = hold.amount - captured
+    if hold.kind is HoldKind.VISIBLE and rest > 0:
+        await _book(db, hold, EntryKind.REFUND, rest, available=rest)
+    elif hold.kind is HoldKind.DEFERRED and captured > 0:
+        await _book(db, hold, EntryKind.DEBIT, -captured, available=rest)
+    elif hold.kind is HoldKind.DEFERRED and rest > 0:
+        await db.execute(
+            update(Balance).where(Balance.account_id == hold.account_id).values(available=Balance.available + rest)
+        )
+    if rest > 0:
+        await db.execute(
+            update(KeyBudget).where(KeyBudget.key_id == hold.key_id).values(spent=KeyBudget.spent - rest)
+        )
+
+
+async def _book(db: AsyncSession, hold: Hold, kind: EntryKind, amount: Decimal, *, available: Decimal) -> None:
+    moved = await _move_balance(db, hold.account_id, balance=amount, available=available)
+    await db.execute(
+        insert(LedgerEntry).values(
+            account_id=hold.account_id, version=moved.version, kind=kind, amount=amount, balance_after=moved.balance,
+            hold_id=hold.id, job_id=hold.job_id, service=hold.service,
+            description=f"Refund: {hold.service}" if kind is EntryKind.REFUND else hold.service,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Moved:
+    balance: Decimal
+    available: Decimal
+    version: int
+
+
+async def _move_balance(db: AsyncSession, account_id: UUID, *, balance: Decimal, available: Decimal) -> _Moved:
+    moved = (
+        await db.execute(
+            update(Balance)
+            .where(Balance.account_id == account_id, Balance.available + available >= 0)
+            .values(balance=Balance.balance + balance, available=Balance.available + available,
+                    version=Balance.version + 1)
+            .returning(Balance.balance, Balance.available, Balance.version)
+        )
+    ).one_or_none()
+    if moved is None:
+        view = await find_balance(db, account_id)
+        raise InsufficientCredits(-available, view.available, view.balance)
+    return _Moved(balance=moved.balance, available=moved.available, version=moved.version)

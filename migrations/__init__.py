@@ -1,0 +1,1 @@
+"""The schema's history (Alembic). File names are dated; revisions are numbered."""
