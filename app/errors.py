@@ -18,6 +18,7 @@
     ├── Throttled                not taken; try again after `retry_after_s`
     └── Unclear                  we cannot know whether it was taken: never send again
     MediaError                   a file or an address that we will not use; the message is safe to show
+    EmbeddedError                `phaya up` or a part of it cannot start; the message is for the person at the terminal
 """
 
 from collections.abc import Sequence
@@ -185,3 +186,7 @@ class FetchFailed(MediaError):
 
 class UnsupportedMedia(MediaError):
     """The bytes are not of a type that this place accepts."""
+
+
+class EmbeddedError(Exception):
+    """The embedded stack cannot start. The message says why, and what to do, to the person at the terminal."""

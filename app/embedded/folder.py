@@ -1,0 +1,57 @@
+"""The data folder: one stack at a time, and passwords that only its owner can read."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from app.errors import EmbeddedError
+
+PASSWORD_BYTES = 24
+
+
+@dataclass(frozen=True)
+class Passwords:
+    """Made at the first start and kept, since the database remembers them."""
+
+    postgres: str
+    database: str
+    redis: str
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[Path]:
+    """The folder, made when it is not there, for us alone. Raises EmbeddedError when another stack has it."""
+    folder = folder.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise EmbeddedError(f"{folder} is in use by another stack (process {lock.read().strip()})") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield folder
+
+
+def passwords(folder: Path) -> Passwords:
+    """The folder's passwords, made at the first call."""
+    path = folder / "passwords.json"
+    if not path.exists():
+        made = Passwords(*(secrets.token_urlsafe(PASSWORD_BYTES) for _ in range(3)))
+        write_private(path, json.dumps(asdict(made)))
+    return Passwords(**json.loads(path.read_text()))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; whoever looks sees the old file or the whole new one."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
