@@ -1,0 +1,250 @@
+"""What a service is: the vocabulary in which the files in entries/ are written."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from app.jobs.states import JobState
+from app.ledger import HoldKind
+from app.media.fetch import check_url
+from app.media.probe import Kinds, MediaInfo
+from app.providers.port import Outputs, Task
+
+Credits = Decimal
+Rates = Mapping[str, Decimal]
+
+
+class ServiceRequest(BaseModel):
+    """The body of a create. Unknown fields are ignored, as the contract wants (1.1)."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def _http_url(value: str) -> str:
+    check_url(value)
+    return value
+
+
+# An address that the server fetches itself; other schemes are refused (contract 1.10).
+MediaUrl = Annotated[str, StringConstraints(min_length=1, max_length=4_096), AfterValidator(_http_url)]
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+NotBlank = AfterValidator(_not_blank)
+
+
+def rounded(credits: Decimal, places: int) -> Decimal:
+    """Round half up, the one rounding of this product (contract 1.3)."""
+    return credits.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+class Vocabulary(StrEnum):
+    """How a job's state reads to a client (contract 1.8)."""
+
+    UPPER_WITH_QUEUE = "U5"
+    UPPER = "U4"
+    LOWER = "l3"
+    LOWER_WITH_CANCEL = "l4"
+
+    def word(self, state: JobState, *, is_generating: bool) -> str:
+        """The service's own word for the state."""
+        if state in _END_WORDS:
+            word = _END_WORDS[state]
+        elif self in (Vocabulary.LOWER, Vocabulary.LOWER_WITH_CANCEL):
+            word = "processing"
+        elif state is JobState.QUEUED:
+            word = "pending"
+        elif self is Vocabulary.UPPER_WITH_QUEUE and not is_generating and state is not JobState.STORING:
+            word = "queued"
+        else:
+            word = "processing"
+        return word.upper() if self in (Vocabulary.UPPER, Vocabulary.UPPER_WITH_QUEUE) else word
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every word of it, in the order of a job's life."""
+        return {
+            Vocabulary.UPPER_WITH_QUEUE: ("PENDING", "QUEUED", "PROCESSING", "COMPLETED", "FAILED"),
+            Vocabulary.UPPER: ("PENDING", "PROCESSING", "COMPLETED", "FAILED"),
+            Vocabulary.LOWER: ("processing", "completed", "failed"),
+            Vocabulary.LOWER_WITH_CANCEL: ("processing", "completed", "failed", "cancelled"),
+        }[self]
+
+
+_END_WORDS = {JobState.SUCCEEDED: "completed", JobState.FAILED: "failed", JobState.CANCELLED: "cancelled"}
+
+
+@dataclass(frozen=True)
+class Input:
+    """A field of the request that holds one URL or a list of them, fetched once, probed and stored before use."""
+
+    field: str
+    kinds: Kinds
+    limit_bytes: int = 100 * 1024 * 1024
+    # Raises MediaError, in one sentence for the client, for a file that the service cannot use.
+    check: Callable[[MediaInfo], None] | None = None
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A fetched input: our register's id, what the probe said, and where the provider or a local tool finds it."""
+
+    file_id: UUID
+    media: MediaInfo
+    upstream_url: str | None = None
+    path: Path | None = None
+
+
+Inputs = Mapping[str, Sequence[InputFile]]
+
+
+def upstream_urls(inputs: Inputs, name: str) -> list[str]:
+    """The provider's own addresses of a field's files."""
+    return [file.upstream_url for file in inputs.get(name, ()) if file.upstream_url]
+
+
+@dataclass(frozen=True)
+class UpstreamTask:
+    """Run by a provider: `task` turns the request and its uploaded inputs into what is submitted."""
+
+    provider: str
+    task: Callable[[Any, Inputs], Task]
+
+    @property
+    def lane(self) -> str:
+        return self.provider
+
+
+@dataclass(frozen=True)
+class Made:
+    """What local work made: files in its work folder, in order, and values that are not files."""
+
+    files: tuple[Path, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+class Progress(Protocol):
+    """Told how far the work is, 0 to 100. Cheap: it may be called for every frame."""
+
+    def __call__(self, percent: float, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class LocalWork:
+    """Run here, by the media worker: `run` makes files in the folder it is given."""
+
+    run: Callable[[Any, Inputs, Path, Progress], Awaitable[Made]]
+    time_limit_s: float = 900
+
+    lane: str = "media"
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A stored result as a client sees it."""
+
+    url: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a succeeded job has to show."""
+
+    files: Sequence[ResultFile] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResultField:
+    """One field of the status answer; null until the job has succeeded (contract 1.9)."""
+
+    name: str
+    read: Callable[[JobResult], object]
+    schema: Mapping[str, object]
+
+
+def first_file(name: str) -> ResultField:
+    """The address of the first file."""
+    return ResultField(name, lambda result: result.files[0].url if result.files else None, {"type": ["string", "null"]})
+
+
+def all_files(name: str) -> ResultField:
+    """The addresses of all files, in the provider's order."""
+    return ResultField(
+        name,
+        lambda result: [file.url for file in result.files] or None,
+        {"type": ["array", "null"], "items": {"type": "string"}},
+    )
+
+
+def value(name: str, schema: Mapping[str, object]) -> ResultField:
+    """A value that is not a file."""
+    return ResultField(name, lambda result: result.values.get(name), schema)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request that the documentation shows and the suite sends, and what it costs."""
+
+    request: Mapping[str, object]
+    credits: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """One media service, whole. Routes, OpenAPI, prices, docs and the contract suite come from it."""
+
+    id: str
+    title: str
+    summary: str
+    group: Literal["image", "video", "audio", "media"]
+    request: type[ServiceRequest]
+    rates: Mapping[str, str]
+    price: Callable[[Any, Rates], Credits]
+    run: UpstreamTask | LocalWork
+    vocabulary: Vocabulary
+    results: tuple[ResultField, ...]
+    result_kinds: Kinds
+    examples: tuple[Example, ...]
+    inputs: tuple[Input, ...] = ()
+    hold: HoldKind = HoldKind.VISIBLE
+    verb: Literal["create", "generate"] = "create"
+    is_cancellable: bool = False
+    has_callback: bool = False
+    has_history: bool = False
+    # What a client may poll for this long without surprise, and when we give up (both from create).
+    usual_s: float = 30
+    deadline_s: float = 3_600
+    result_limit_bytes: int = 500 * 1024 * 1024
+    create_path: str = ""
+    status_path: str = ""
+    # What the contract allows and the provider does not, converted: sentences for the job's message (design 4.7).
+    convert: Callable[[Any], Sequence[str]] = lambda request: ()
+    # What was made by the provider beyond files, checked and named as result values.
+    read_outputs: Callable[[Outputs], Mapping[str, object]] = lambda outputs: {}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "create_path", self.create_path or f"/{self.id}/{self.verb}")
+        object.__setattr__(self, "status_path", self.status_path or f"/{self.id}/status/{{job_id}}")
+
+    @property
+    def lane(self) -> str:
+        """Where its jobs wait: the provider's name, or `media` for local work."""
+        return self.run.lane
+
+
+def flat_price(name: str = "job") -> Callable[[ServiceRequest, Rates], Credits]:
+    """The same amount for every request."""
+    return lambda request, rates: rates[name]

@@ -1,0 +1,23 @@
+"""Which providers are configured."""
+
+import httpx
+
+from app.config import Settings
+from app.providers.kie import Kie
+from app.providers.port import Budget, ProviderKey, TaskProvider
+
+
+def open_task_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, TaskProvider]:
+    """Every provider of tasks that has a key, by name."""
+    providers: dict[str, TaskProvider] = {}
+    if settings.kie_api_keys:
+        providers["kie"] = Kie(
+            client,
+            base_url=settings.kie_base_url,
+            upload_url=settings.kie_upload_url,
+            keys=tuple(ProviderKey.of(key) for key in settings.kie_api_keys),
+            # A margin below KIE's ten queries a second: our second and theirs do not begin together.
+            budget=Budget(creates=settings.kie_creates_per_10s, create_window_s=10.5,
+                          queries_per_s=settings.kie_queries_per_s * 0.8),
+        )
+    return providers
