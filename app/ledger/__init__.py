@@ -23,6 +23,7 @@ from app.ledger.book import (
     open_key,
     release,
     set_key_limit,
+    shortage,
     spent_by_keys,
 )
 from app.ledger.models import EntryKind, HoldKind
@@ -44,5 +45,6 @@ __all__ = [
     "open_key",
     "release",
     "set_key_limit",
+    "shortage",
     "spent_by_keys",
 ]

@@ -1,0 +1,137 @@
+"""API keys: made once, kept as a hash, checked whole."""
+
+import hashlib
+import secrets
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.accounts.models import Account, AdminAct, ApiKey
+from app.db.ids import new_id
+from app.errors import Conflict, Invalid, NotFound
+
+ALPHABET = string.ascii_letters + string.digits
+# A whole account: every service group, and reading the account itself.
+ALL_SERVICES = ("image", "video", "audio", "llm", "media", "account:read")
+
+
+@dataclass(frozen=True)
+class KeyRecord:
+    """What a request needs to know of its key. Scopes are service ids, groups, `account:read` and `admin`."""
+
+    id: UUID
+    account_id: UUID
+    scopes: frozenset[str]
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    rate_per_minute: int | None
+    expires_at: datetime | None
+    is_revoked: bool
+
+    def is_usable(self) -> bool:
+        """Neither revoked nor expired."""
+        return not self.is_revoked and (self.expires_at is None or self.expires_at > datetime.now(UTC))
+
+    def admits(self, address: str | None) -> bool:
+        """Whether the key may be used from this address; without a list it may be used from everywhere."""
+        if not self.networks:
+            return True
+        try:
+            caller = ip_address(address or "")
+        except ValueError:
+            return False
+        return any(caller in network for network in self.networks)
+
+
+def hash_secret(secret: str) -> bytes:
+    """What we keep of a key. The secret has 285 bits of its own, so a plain SHA-256 is enough."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def parse_networks(addresses: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks in CIDR notation. Raises Invalid."""
+    try:
+        return tuple(ip_network(address, strict=False) for address in addresses)
+    except ValueError as error:
+        raise Invalid(f"Not an address or a network: {error}") from error
+
+
+async def create_account(db: AsyncSession, *, email: str, name: str) -> Account:
+    """Make an account. Raises Conflict if the e-mail is taken."""
+    if await db.scalar(select(Account.id).where(Account.email == email)) is not None:
+        raise Conflict("An account with this email exists")
+    account = Account(id=new_id(), email=email, name=name)
+    db.add(account)
+    await db.flush()
+    return account
+
+
+async def get_account(db: AsyncSession, account_id: UUID) -> Account:
+    """The account. Raises NotFound."""
+    account = await db.get(Account, account_id)
+    if account is None:
+        raise NotFound("No such account")
+    return account
+
+
+async def create_key(
+    db: AsyncSession,
+    account_id: UUID,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    addresses: Sequence[str] = (),
+    rate_per_minute: int | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key; the secret (`pk_` and 48 letters and digits) is in the answer and nowhere else."""
+    await get_account(db, account_id)
+    parse_networks(addresses)
+    secret = "pk_" + "".join(secrets.choice(ALPHABET) for _ in range(48))
+    key = ApiKey(
+        id=new_id(), account_id=account_id, name=name, secret_hash=hash_secret(secret), hint=secret[:7],
+        scopes=list(scopes), addresses=list(addresses), rate_per_minute=rate_per_minute, expires_at=expires_at,
+    )
+    db.add(key)
+    await db.flush()
+    return key, secret
+
+
+async def revoke_key(db: AsyncSession, key_id: UUID) -> ApiKey:
+    """Revoke a key for good; a second time changes nothing. Raises NotFound."""
+    key = await get_key(db, key_id)
+    if key.revoked_at is None:
+        key.revoked_at = datetime.now(UTC)
+        await db.execute(update(ApiKey).where(ApiKey.id == key_id).values(revoked_at=key.revoked_at))
+    return key
+
+
+async def get_key(db: AsyncSession, key_id: UUID) -> ApiKey:
+    """The key. Raises NotFound."""
+    key = await db.get(ApiKey, key_id)
+    if key is None:
+        raise NotFound("No such key")
+    return key
+
+
+async def find_keys(db: AsyncSession, hashes: Sequence[bytes]) -> dict[bytes, KeyRecord]:
+    """The keys of these hashes, revoked and expired ones too."""
+    rows = await db.scalars(select(ApiKey).where(ApiKey.secret_hash.in_(hashes)))
+    return {
+        row.secret_hash: KeyRecord(
+            id=row.id, account_id=row.account_id, scopes=frozenset(row.scopes),
+            networks=parse_networks(row.addresses), rate_per_minute=row.rate_per_minute, expires_at=row.expires_at,
+            is_revoked=row.revoked_at is not None,
+        )
+        for row in rows
+    }
+
+
+async def record_act(db: AsyncSession, *, actor: str, act: str, subject: str, detail: dict[str, object]) -> None:
+    """Write down what an admin did, in the transaction that does it."""
+    await db.execute(insert(AdminAct).values(actor=actor, act=act, subject=subject, detail=detail))

@@ -1,0 +1,61 @@
+"""Everything a process needs, wired once: the one place where settings become parts."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from app.catalog.loader import load_catalog
+from app.catalog.model import Service
+from app.config import Settings
+from app.db.engine import Database
+from app.media.fetch import Fetcher
+from app.providers.http import open_client
+from app.providers.port import TaskProvider
+from app.providers.registry import open_task_providers
+from app.services.doorbell import Doorbell
+from app.services.job_writer import JobWriter
+from app.services.rates import RateBook
+from app.storage import Storage, open_storage
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A process's parts."""
+
+    settings: Settings
+    db: Database
+    doorbell: Doorbell
+    storage: Storage
+    fetcher: Fetcher
+    providers: Mapping[str, TaskProvider]
+    catalog: Mapping[str, Service]
+    rates: RateBook
+    jobs: JobWriter
+
+    def service(self, service_id: str) -> Service:
+        """A service of the catalogue; a job's service always is one (a withdrawn entry stays until its jobs end)."""
+        return self.catalog[service_id]
+
+
+@asynccontextmanager
+async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
+    """Open every part, and close them in the opposite order."""
+    async with AsyncExitStack() as stack:
+        db = Database(settings)
+        stack.push_async_callback(db.close)
+        doorbell = Doorbell(str(settings.redis_url))
+        stack.push_async_callback(doorbell.close)
+        jobs = JobWriter(db)
+        stack.push_async_callback(jobs.close)
+        client = await stack.enter_async_context(open_client())
+        yield Broker(
+            settings=settings,
+            db=db,
+            doorbell=doorbell,
+            storage=open_storage(settings),
+            fetcher=Fetcher(settings.fetch_allow),
+            providers=open_task_providers(settings, client),
+            catalog=load_catalog(),
+            rates=RateBook(db),
+            jobs=jobs,
+        )

@@ -1,0 +1,57 @@
+"""The ends of a job. Each moves the job and resolves its hold in the caller's transaction, or does nothing at all."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import ledger
+from app.jobs.models import Job
+from app.jobs.states import JobState, move
+
+
+class LeaseLost(Exception):
+    """Somebody else has the job now, or it has ended: the step must change nothing more."""
+
+
+async def succeed(db: AsyncSession, job: Job, *, result: Mapping[str, object], credits: Decimal | None = None) -> Decimal:
+    """End a stored job well and capture `credits` (all that is held by default). Answers what was captured.
+
+    Raises LeaseLost. The files must be stored before: no capture without them (design 3.7).
+    """
+    await _end(db, job, JobState.SUCCEEDED)
+    used = await ledger.capture(db, job.id, credits=credits)
+    await _write(db, job.id, credits_used=used, result=dict(result), progress=100)
+    return used
+
+
+async def fail(
+    db: AsyncSession, job: Job, *, reason: str, error: str, is_flagged: bool = False
+) -> None:
+    """End a job badly and give everything back. `reason` is a code, `error` a sentence for the client.
+
+    `is_flagged` asks the operator to look: money may have been spent upstream. Raises LeaseLost.
+    """
+    await _end(db, job, JobState.FAILED, detail=reason)
+    await ledger.release(db, job.id)
+    await _write(db, job.id, credits_used=Decimal(0), reason=reason, error=error, is_flagged=is_flagged)
+
+
+async def cancel(db: AsyncSession, job: Job) -> bool:
+    """End a job because its owner asks, and give everything back. False if it has just ended or moved."""
+    if not await move(db, job.id, source=job.state, target=JobState.CANCELLED):
+        return False
+    await ledger.release(db, job.id)
+    await _write(db, job.id, credits_used=Decimal(0), reason="cancelled")
+    return True
+
+
+async def _end(db: AsyncSession, job: Job, target: JobState, *, detail: str | None = None) -> None:
+    if not await move(db, job.id, source=job.state, target=target, fence=job.fence, detail=detail):
+        raise LeaseLost(f"{job.id} at fence {job.fence}")
+
+
+async def _write(db: AsyncSession, job_id: UUID, **columns: object) -> None:
+    await db.execute(update(Job).where(Job.id == job_id).values(**columns))
