@@ -157,11 +157,17 @@ class Broken(ProviderError):
 
 
 class Throttled(ProviderError):
-    """The provider did not take the request and says so; it may be sent again later."""
+    """The provider did not take the request and says so; it may be sent again later.
 
-    def __init__(self, message: str, *, retry_after_s: float = 10, detail: str = "") -> None:
+    `is_about_key`: it is the key that is refused, empty or over its cap, and should rest so long.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after_s: float = 10, detail: str = "", is_about_key: bool = False
+    ) -> None:
         super().__init__(message, detail=detail)
         self.retry_after_s = retry_after_s
+        self.is_about_key = is_about_key
 
 
 class Unclear(ProviderError):

@@ -6,13 +6,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from app.jobs.states import JobState
 from app.ledger import HoldKind
-from app.media.fetch import check_url
 from app.media.probe import Kinds, MediaInfo
 from app.providers.port import Outputs, Task
 
@@ -27,11 +27,14 @@ class ServiceRequest(BaseModel):
 
 
 def _http_url(value: str) -> str:
-    check_url(value)
+    address = urlsplit(value)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError("must be an http(s) URL")
     return value
 
 
-# An address that the server fetches itself; other schemes are refused (contract 1.10).
+# An address that the server fetches itself; other schemes are refused (contract 1.10). Whether it may be fetched
+# from there app.services.submit_job asks the guarded fetcher, before anything is held.
 MediaUrl = Annotated[str, StringConstraints(min_length=1, max_length=4_096), AfterValidator(_http_url)]
 
 
@@ -120,6 +123,7 @@ class UpstreamTask:
 
     provider: str
     task: Callable[[Any, Inputs], Task]
+    dialect: str = "jobs"
 
     @property
     def lane(self) -> str:

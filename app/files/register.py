@@ -40,12 +40,6 @@ def safe_filename(name: str, content_type: str) -> str:
     return (stem or "file") + SUFFIXES.get(content_type, ".bin")
 
 
-def new_storage_key() -> str:
-    """Where a new file's bytes will lie; two levels keep folders small."""
-    name = secrets.token_hex(20)
-    return f"{name[:2]}/{name}"
-
-
 async def add_file(
     db: AsyncSession,
     *,

@@ -95,6 +95,8 @@ class JobAttempt(Base):
     provider_key: Mapped[str]
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     task_id: Mapped[str | None]
+    # What a callback claims the task id to be. Hearsay, until our own query of that task shows our secret.
+    hinted_task_id: Mapped[str | None]
     outcome: Mapped[AttemptOutcome] = mapped_column(server_default=AttemptOutcome.INTENDED)
     cost: Mapped[Decimal | None] = mapped_column(CREDITS)
     detail: Mapped[str | None]
@@ -126,15 +128,23 @@ class Turn(Base):
     served_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class ProviderKey(Base):
-    """What we know of a provider's key: until when it rests, and when the next query may be made (a token bucket)."""
+class Lane(Base):
+    """Where jobs wait: a provider's name, or `media`. Its row is the lane's lock, and paces its queries upstream."""
 
-    __tablename__ = "provider_keys"
+    __tablename__ = "lanes"
+
+    lane: Mapped[str] = mapped_column(primary_key=True)
+    query_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NEVER)
+
+
+class RestedKey(Base):
+    """A provider's key that was refused, empty or over its cap: it is left alone until then."""
+
+    __tablename__ = "rested_keys"
 
     provider: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
-    rested_until: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NEVER)
-    query_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=NEVER)
+    rested_until: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class IdempotencyKey(Base):

@@ -7,10 +7,11 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import CursorResult, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.ids import new_id
-from app.jobs.models import Job, JobAttempt, JobEvent
+from app.jobs.models import WAITS_FOR_STEP, Job, JobAttempt, JobEvent, Lane, RestedKey
 from app.jobs.states import ENDS, AttemptOutcome, JobState
 
 CLAIM_DUE = text("""
@@ -75,9 +76,8 @@ async def start_next(
 ) -> list[Job]:
     """Lease up to `limit` jobs that wait in line and move them to `target`; accounts take turns.
 
-    The caller's transaction holds the lane: two dispatchers in one lane wait for each other.
+    The caller holds the lane (`lock_lane`): two dispatchers in one lane wait for each other.
     """
-    await lock_lane(db, lane)
     ids = (await db.scalars(NEXT_IN_LINE, {"lane": lane, "limit": limit})).all()
     if not ids:
         return []
@@ -89,7 +89,70 @@ async def start_next(
 
 async def lock_lane(db: AsyncSession, lane: str) -> None:
     """Hold the lane until the transaction ends."""
-    await db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"lane:{lane}"})
+    await db.execute(upsert(Lane).values(lane=lane).on_conflict_do_nothing())
+    await db.execute(select(Lane.lane).where(Lane.lane == lane).with_for_update())
+
+
+TAKE_QUERIES = text("""
+WITH paced AS (
+    SELECT greatest(query_at, now() - make_interval(secs => :burst * :interval_s)) AS from_at FROM lanes
+     WHERE lane = :lane
+), taken AS (
+    SELECT least(:wanted, floor(extract(epoch FROM now() - from_at) / :interval_s)::int) AS count, from_at FROM paced
+)
+UPDATE lanes SET query_at = taken.from_at + make_interval(secs => taken.count * :interval_s) FROM taken
+ WHERE lane = :lane RETURNING taken.count
+""")
+
+
+async def take_queries(db: AsyncSession, lane: str, *, wanted: int, per_second: float) -> int:
+    """How many of the wanted queries upstream may be made now (a token bucket of a quarter second, on the lane's row).
+
+    The caller holds the lane.
+    """
+    values = {"lane": lane, "wanted": wanted, "interval_s": 1 / per_second, "burst": max(1, int(per_second / 4))}
+    return cast(int, await db.scalar(TAKE_QUERIES, values))
+
+
+async def count_due(db: AsyncSession, lane: str, *, limit: int) -> int:
+    """How many jobs of the lane are due for a step that is not their turn in line; counted up to `limit`."""
+    due = (
+        select(Job.id)
+        .where(WAITS_FOR_STEP, Job.lane == lane, Job.next_step_at <= func.now(), Job.lease_until <= func.now())
+        .limit(limit)
+        .subquery()
+    )
+    return await db.scalar(select(func.count()).select_from(due)) or 0
+
+
+async def usable_keys(
+    db: AsyncSession, provider: str, fingerprints: Sequence[str], *, creates: int, window_s: float
+) -> dict[str, int]:
+    """The provider's keys that are not at rest, and how many tasks may be sent under each now.
+
+    What was sent is counted in our own record of attempts, so the limit holds across processes and restarts.
+    """
+    window = func.now() - timedelta(seconds=window_s)
+    sent = await db.execute(
+        select(JobAttempt.provider_key, func.count())
+        .where(JobAttempt.provider == provider, JobAttempt.created_at > window)
+        .group_by(JobAttempt.provider_key)
+    )
+    used = {row[0]: row[1] for row in sent}
+    resting = set(
+        await db.scalars(
+            select(RestedKey.fingerprint).where(RestedKey.provider == provider, RestedKey.rested_until > func.now())
+        )
+    )
+    return {key: creates - used.get(key, 0) for key in fingerprints if key not in resting}
+
+
+async def rest_key(db: AsyncSession, provider: str, fingerprint: str, *, for_s: float) -> None:
+    """Leave a provider's key alone for a while."""
+    until = func.now() + timedelta(seconds=for_s)
+    row = upsert(RestedKey).values(provider=provider, fingerprint=fingerprint, rested_until=until)
+    await db.execute(row.on_conflict_do_update(index_elements=["provider", "fingerprint"],
+                                               set_={"rested_until": row.excluded.rested_until}))
 
 
 async def load(db: AsyncSession, ids: Sequence[UUID]) -> list[Job]:
@@ -115,7 +178,7 @@ async def write(db: AsyncSession, job: Job, **columns: object) -> bool:
 
 REST = text("""
 UPDATE jobs
-   SET lease_until = '-infinity',
+   SET lease_until = '-infinity', fence = fence + 1,
        next_step_at = least(deadline_at,
            CASE WHEN woken_at > CAST(:since AS timestamptz) THEN now() ELSE now() + make_interval(secs => :delay_s) END)
  WHERE id = :id AND fence = :fence AND ended_at IS NULL
@@ -191,6 +254,11 @@ async def last_attempts(db: AsyncSession, job_ids: Sequence[UUID]) -> Mapping[UU
         .order_by(JobAttempt.job_id, JobAttempt.number.desc())
     )
     return {attempt.job_id: attempt for attempt in rows}
+
+
+async def hint_task(db: AsyncSession, attempt: JobAttempt, task_id: str) -> None:
+    """Note the task id that a callback claims, for the step that will ask upstream whether it is true."""
+    await db.execute(update(JobAttempt).where(JobAttempt.id == attempt.id).values(hinted_task_id=task_id))
 
 
 async def attempt_of_secret(db: AsyncSession, secret_hash: bytes) -> JobAttempt | None:

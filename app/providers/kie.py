@@ -46,10 +46,6 @@ STATES: dict[str, Working] = {
 }
 
 
-class KeyTrouble(Throttled):
-    """Not taken because of the key: refused, empty or over its cap. The key should rest for `retry_after_s`."""
-
-
 class Envelope(BaseModel):
     """Every answer of KIE; `data` is as its route has it."""
 
@@ -108,7 +104,7 @@ class Kie:
             raise Throttled("The provider did not accept the input file", detail=_excerpt(response.content))
         return address
 
-    async def submit(self, key: ProviderKey, task: Task, *, callback_url: str | None) -> str:
+    async def submit(self, key: ProviderKey, task: Task, *, dialect: str, callback_url: str | None) -> str:
         body: dict[str, object] = {"model": task.model, "input": dict(task.body)}
         if callback_url is not None:
             body["callBackUrl"] = callback_url
@@ -157,7 +153,7 @@ def read_accepted(status: int, content: bytes) -> str:
     if code in TRY_LATER:
         raise Throttled("The provider is busy", retry_after_s=TRY_LATER[code], detail=detail)
     if code in KEY_TROUBLE:
-        raise KeyTrouble("The provider is not available", retry_after_s=KEY_REST_S, detail=detail)
+        raise Throttled("The provider is not available", retry_after_s=KEY_REST_S, detail=detail, is_about_key=True)
     if code in REFUSED:
         raise REFUSED[code](_safe_reason(code), detail=detail)
     raise Unclear("The provider's answer was lost", detail=detail)

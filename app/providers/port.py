@@ -28,11 +28,10 @@ class ProviderKey:
 
 @dataclass(frozen=True)
 class Task:
-    """A task to submit: the provider's model id, its fields, and the dialect of its routes."""
+    """A task to submit: the provider's model id and its fields."""
 
     model: str
     body: JsonObject
-    dialect: str = "jobs"
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,8 @@ class TaskProvider(Protocol):
     async def upload(self, key: ProviderKey, path: Path, *, filename: str, content_type: str) -> str:
         """Hand up a file; answers the address under which the provider will read it."""
 
-    async def submit(self, key: ProviderKey, task: Task, *, callback_url: str | None) -> str:
-        """Send the task and answer its id. Paid: never call it again for the same request after Unclear."""
+    async def submit(self, key: ProviderKey, task: Task, *, dialect: str, callback_url: str | None) -> str:
+        """Send the task by the routes of its dialect and answer its id. Paid: never call it again for the same request after Unclear."""
 
     async def query(self, key: ProviderKey, task_id: str, *, dialect: str) -> TaskReport:
         """Ask how the task stands. Raises Throttled when there is no answer now."""

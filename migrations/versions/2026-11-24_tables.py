@@ -38,13 +38,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('account_id', 'route', 'key', name=op.f('idempotency_keys_pkey'))
         )
     op.create_index('idempotency_keys_expires_idx', 'idempotency_keys', ['expires_at'], unique=False)
-    op.create_table('provider_keys',
-        sa.Column('provider', sa.Text(), nullable=False),
-        sa.Column('fingerprint', sa.Text(), nullable=False),
-        sa.Column('rested_until', sa.DateTime(timezone=True), server_default=sa.text("'-infinity'::timestamptz"), nullable=False),
-        sa.Column('query_at', sa.DateTime(timezone=True), server_default=sa.text("'-infinity'::timestamptz"), nullable=False),
-        sa.PrimaryKeyConstraint('provider', 'fingerprint', name=op.f('provider_keys_pkey'))
-        )
+    op.create_table('lanes',
+    sa.Column('lane', sa.Text(), nullable=False),
+    sa.Column('query_at', sa.DateTime(timezone=True), server_default=sa.text("'-infinity'::timestamptz"), nullable=False),
+    sa.PrimaryKeyConstraint('lane', name=op.f('lanes_pkey'))
+    )
+    op.create_table('rested_keys',
+    sa.Column('provider', sa.Text(), nullable=False),
+    sa.Column('fingerprint', sa.Text(), nullable=False),
+    sa.Column('rested_until', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('provider', 'fingerprint', name=op.f('rested_keys_pkey'))
+    )
     op.create_table('rate_changes',
         sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column('service', sa.Text(), nullable=False),
@@ -206,6 +210,7 @@ def upgrade() -> None:
         sa.Column('provider_key', sa.Text(), nullable=False),
         sa.Column('secret_hash', sa.LargeBinary(), nullable=True),
         sa.Column('task_id', sa.Text(), nullable=True),
+    sa.Column('hinted_task_id', sa.Text(), nullable=True),
         sa.Column('outcome', sa.Enum('intended', 'accepted', 'refused', 'lost', 'done', 'failed', name='attemptoutcome', native_enum=False, length=20), server_default='intended', nullable=False),
         sa.Column('cost', sa.Numeric(precision=20, scale=9), nullable=True),
         sa.Column('detail', sa.Text(), nullable=True),
@@ -241,7 +246,8 @@ def downgrade() -> None:
     op.drop_table("balances")
     op.drop_table("api_keys")
     op.drop_table("rate_changes")
-    op.drop_table("provider_keys")
+    op.drop_table("rested_keys")
+    op.drop_table("lanes")
     op.drop_table("idempotency_keys")
     op.drop_table("admin_acts")
     op.drop_table("accounts")

@@ -1,0 +1,120 @@
+"""A client's inputs: each URL is fetched once, probed and stored; what is worked on later are those very bytes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from app.catalog.model import Input, InputFile, Inputs, Service
+from app.errors import FetchRefused, FileTooLarge, Invalid, UnsupportedMedia
+from app.files import register
+from app.files.models import FileRole, StoredFile
+from app.jobs.models import Job
+from app.media.process import work_folder
+from app.providers.port import ProviderKey, TaskProvider
+from app.services.broker import Broker
+from app.services.keep_files import keep_file, media_of
+
+# By field of the request: the ids of the files behind its URLs and, once handed up, their addresses upstream.
+Kept = dict[str, list[dict[str, Any]]]
+
+
+def urls_of(request: Mapping[str, object], field: str) -> list[str]:
+    """The URLs in a field that holds one, a list of them, or nothing."""
+    held = request.get(field)
+    if isinstance(held, str):
+        return [held]
+    return [url for url in held if isinstance(url, str)] if isinstance(held, Sequence) else []
+
+
+def refuse_private_urls(broker: Broker, service: Service, request: Mapping[str, object]) -> None:
+    """Raise Invalid, before anything is held, for a URL that would never be fetched. Sends no packet."""
+    for entry in service.inputs:
+        for url in urls_of(request, entry.field):
+            if register.token_in(url) is not None:
+                continue
+            try:
+                broker.fetcher.check_url(url)
+            except FetchRefused as refusal:
+                problem = str(refusal)
+                raise Invalid(
+                    f"{entry.field}: {problem}",
+                    fields=[{"loc": ("body", entry.field), "msg": problem, "type": "url_refused"}],
+                ) from refusal
+
+
+async def fetch_inputs(broker: Broker, service: Service, job: Job) -> Kept:
+    """Fetch, probe and store every input that is not kept yet. Raises MediaError, whose message is for the client."""
+    kept: Kept = {field: list(files) for field, files in job.inputs.items()}  # type: ignore[arg-type] - JSON of ours
+    for entry in service.inputs:
+        files = kept.setdefault(entry.field, [])
+        for url in urls_of(job.request, entry.field)[len(files) :]:
+            file = await _fetch(broker, job, entry, url)
+            files.append({"file_id": str(file.id)})
+    return kept
+
+
+async def _fetch(broker: Broker, job: Job, entry: Input, url: str) -> StoredFile:
+    file = await _own_file(broker, url)
+    if file is None:
+        file = await _fetch_outside(broker, job, entry, url)
+    media = media_of(file)
+    if not media.kind & entry.kinds:
+        raise UnsupportedMedia(f"{entry.field}: {media.content_type} is not accepted here")
+    if file.size > entry.limit_bytes:
+        raise FileTooLarge(f"{entry.field}: the file is larger than {entry.limit_bytes // 2**20} MB")
+    if entry.check is not None:
+        entry.check(media)
+    return file
+
+
+async def _own_file(broker: Broker, url: str) -> StoredFile | None:
+    token = register.token_in(url)
+    if token is None:
+        return None
+    async with broker.db.statement() as db:
+        return await register.find_by_token(db, token)
+
+
+async def _fetch_outside(broker: Broker, job: Job, entry: Input, url: str) -> StoredFile:
+    async with work_folder() as folder:
+        fetched = await broker.fetcher.fetch(url, folder / "input", limit_bytes=entry.limit_bytes)
+        return await keep_file(
+            broker, fetched.path, account_id=job.account_id, job_id=job.id, role=FileRole.INPUT, kinds=entry.kinds,
+            name=PurePosixPath(urlsplit(url).path).name, size=fetched.size, sha256=fetched.sha256,
+        )
+
+
+async def hand_up(broker: Broker, provider: TaskProvider, key: ProviderKey, kept: Kept) -> None:
+    """Give the provider every kept input that it does not have yet, and note its address. Raises Throttled."""
+    for files in kept.values():
+        for entry in files:
+            if "upstream_url" not in entry:
+                entry["upstream_url"] = await _hand_up(broker, provider, key, UUID(entry["file_id"]))
+
+
+async def _hand_up(broker: Broker, provider: TaskProvider, key: ProviderKey, file_id: UUID) -> str:
+    async with broker.db.statement() as db:
+        (file,) = await register.load_files(db, [file_id])
+    async with work_folder() as folder:
+        path = folder / "input"
+        await broker.storage.fetch_to(file.storage_key, path)
+        name = f"{file.token}{Path(file.filename).suffix}"
+        return await provider.upload(key, path, filename=name, content_type=file.content_type)
+
+
+async def open_inputs(broker: Broker, kept: Kept, folder: Path | None = None) -> Inputs:
+    """The kept inputs as a service sees them; with a folder, their bytes are laid there too."""
+    inputs: dict[str, list[InputFile]] = {}
+    for field, files in kept.items():
+        async with broker.db.statement() as db:
+            stored = await register.load_files(db, [UUID(entry["file_id"]) for entry in files])
+        inputs[field] = []
+        for number, (file, entry) in enumerate(zip(stored, files, strict=True)):
+            path = None
+            if folder is not None:
+                path = folder / f"{field}-{number}"
+                await broker.storage.fetch_to(file.storage_key, path)
+            inputs[field].append(InputFile(file.id, media_of(file), entry.get("upstream_url"), path))
+    return inputs

@@ -1,0 +1,57 @@
+"""Files of the broker: taking bytes into the store, and getting them out for work."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from uuid import UUID
+
+from app.files import register
+from app.files.models import FileRole, StoredFile
+from app.media.probe import Kinds, MediaInfo, probe
+from app.services.broker import Broker
+from app.storage import new_key
+
+# Inputs are needed for as long as their job can run, and a little longer for whoever looks into a complaint.
+INPUT_KEEP_DAYS = 7
+
+
+async def keep_file(
+    broker: Broker,
+    path: Path,
+    *,
+    account_id: UUID,
+    role: FileRole,
+    kinds: Kinds,
+    name: str,
+    size: int,
+    sha256: str,
+    job_id: UUID | None = None,
+) -> StoredFile:
+    """Probe a file, store its bytes durably, then register it. Raises UnsupportedMedia for what `kinds` does not name.
+
+    Bytes whose registration fails are left in the store without an address; nobody can reach them.
+    """
+    media = await probe(path, kinds=kinds)
+    suffix = register.SUFFIXES.get(media.content_type, "")
+    key = new_key(suffix)
+    await broker.storage.put(key, path, content_type=media.content_type)
+    keep_days = INPUT_KEEP_DAYS if role is FileRole.INPUT else broker.settings.retention_days
+    async with broker.db.transaction() as db:
+        return await register.add_file(
+            db, account_id=account_id, job_id=job_id, role=role, storage_key=key, filename=name,
+            content_type=media.content_type, size=size, sha256=bytes.fromhex(sha256), media=asdict(media),
+            keep_days=keep_days,
+        )
+
+
+def media_of(file: StoredFile) -> MediaInfo:
+    """What the probe said when the file was stored."""
+    return MediaInfo(**file.media)  # type: ignore[arg-type] - written by asdict of the same class
+
+
+def result_of(files: list[StoredFile], values: Mapping[str, object]) -> dict[str, object]:
+    """A job's result as it is kept: where its files are, and its values."""
+    return {
+        "files": [{"path": register.file_path(file), "content_type": file.content_type} for file in files],
+        "values": dict(values),
+    }

@@ -1,0 +1,71 @@
+"""One job of local work, from its inputs to its stored result, under one lease that is kept alive."""
+
+import asyncio
+
+import structlog
+
+from app.catalog.model import LocalWork, Progress
+from app.errors import MediaError
+from app.jobs.models import Job
+from app.jobs.states import JobState, move
+from app.jobs import queries
+from app.media.process import work_folder
+from app.services.broker import Broker
+from app.services.end_job import LeaseLost, fail
+from app.services.fetch_inputs import fetch_inputs, open_inputs
+from app.services.leases import keeping
+from app.services.store_results import store_made
+
+log = structlog.get_logger()
+
+# Local work is repeatable; a job that has cost its worker's life this often is to blame itself.
+RUNS_MOST = 3
+
+
+async def run_locally(broker: Broker, job: Job) -> None:
+    """Run the job's recipe and store what it makes. Cancelled, it leaves no process and no file behind.
+
+    Raises LeaseLost when the job is not ours any more.
+    """
+    percent = 0.0
+
+    def progress(value: float) -> None:
+        nonlocal percent
+        percent = value
+
+    async with keeping(broker, job, progress=lambda: int(percent)):
+        try:
+            await _run(broker, job, progress)
+        except MediaError as refusal:
+            await _fail(broker, job, reason="input_unusable", error=str(refusal))
+        except TimeoutError:
+            await _fail(broker, job, reason="expired", error="The work took too long")
+
+
+async def _run(broker: Broker, job: Job, progress: Progress) -> None:
+    service = broker.service(job.service)
+    assert isinstance(service.run, LocalWork)
+    if job.tries > RUNS_MOST:
+        await _fail(broker, job, reason="broken", error="The work could not be done", is_flagged=True)
+        return
+    async with asyncio.timeout(service.run.time_limit_s), work_folder() as folder:
+        kept = await fetch_inputs(broker, service, job)
+        async with broker.db.statement() as db:
+            if not await queries.write(db, job, inputs=kept, is_generating=True, tries=job.tries + 1):
+                raise LeaseLost(str(job.id))
+        inputs = await open_inputs(broker, kept, folder)
+        request = service.request.model_validate(job.request)
+        made = await service.run.run(request, inputs, folder, progress)
+        async with broker.db.transaction() as db:
+            if job.state is JobState.RUNNING and not await move(
+                db, job.id, source=JobState.RUNNING, target=JobState.STORING, fence=job.fence
+            ):
+                raise LeaseLost(str(job.id))
+        job.state = JobState.STORING
+        await store_made(broker, job, made)
+
+
+async def _fail(broker: Broker, job: Job, *, reason: str, error: str, is_flagged: bool = False) -> None:
+    async with broker.db.transaction() as db:
+        await fail(db, job, reason=reason, error=error, is_flagged=is_flagged)
+    log.info("job.failed", job_id=str(job.id), service=job.service, reason=reason, error=error)

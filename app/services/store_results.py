@@ -1,0 +1,66 @@
+"""From what was made to a succeeded job: fetch, probe, hash, store, and only then capture (design 3.7)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from app.catalog.model import Made, Service
+from app.errors import UnsupportedMedia
+from app.files.models import FileRole, StoredFile
+from app.jobs.models import Job
+from app.media.process import work_folder
+from app.providers.port import Outputs
+from app.services.broker import Broker
+from app.services.end_job import succeed
+from app.services.keep_files import keep_file, result_of
+
+log = structlog.get_logger()
+
+
+async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
+    """Keep what a provider made and end the job well. Raises FetchFailed (try again), other MediaError (it is no use)."""
+    service = broker.service(job.service)
+    values = service.read_outputs(outputs)
+    if not outputs.urls and not values:
+        raise UnsupportedMedia("a success without a file")
+    files: list[StoredFile] = []
+    async with work_folder() as folder:
+        for number, url in enumerate(outputs.urls):
+            target = folder / f"result-{number}"
+            fetched = await broker.fetcher.fetch(url, target, limit_bytes=service.result_limit_bytes)
+            files.append(await _keep(broker, job, service, target, size=fetched.size, sha256=fetched.sha256))
+    await _succeed(broker, job, files, values)
+
+
+async def store_made(broker: Broker, job: Job, made: Made) -> None:
+    """Keep what local work made and end the job well. Raises MediaError for a file that is no use."""
+    service = broker.service(job.service)
+    files = []
+    for path in made.files:
+        sha256 = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                sha256.update(chunk)
+        files.append(
+            await _keep(broker, job, service, path, size=path.stat().st_size, sha256=sha256.hexdigest())
+        )
+    await _succeed(broker, job, files, made.values)
+
+
+async def _keep(
+    broker: Broker, job: Job, service: Service, path: Path, *, size: int, sha256: str
+) -> StoredFile:
+    return await keep_file(
+        broker, path, account_id=job.account_id, job_id=job.id, role=FileRole.RESULT, kinds=service.result_kinds,
+        name=service.id, size=size, sha256=sha256,
+    )
+
+
+async def _succeed(
+    broker: Broker, job: Job, files: Sequence[StoredFile], values: Mapping[str, object]
+) -> None:
+    async with broker.db.transaction() as db:
+        await succeed(db, job, result=result_of(list(files), values))
+    log.info("job.succeeded", job_id=str(job.id), service=job.service)
