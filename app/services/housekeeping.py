@@ -1,0 +1,67 @@
+"""What is done by the clock: ending what is overdue, forgetting what is old, checking the sums."""
+
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import text
+
+from app.files.register import take_expired
+from app.jobs import queries
+from app.jobs.states import JobState
+from app.ledger import Violation, audit
+from app.services.broker import Broker
+from app.services.end_job import LeaseLost, fail
+
+log = structlog.get_logger()
+
+BATCH = 100
+# A running job gets this long for one more look upstream before it is ended from here.
+LAST_LOOK_S = 30.0
+
+
+async def expire_jobs(broker: Broker) -> int:
+    """End jobs past their deadline, with a refund. Answers how many.
+
+    Where something may have been paid upstream the job's own step ends it, after one more question; this ends those
+    that nobody can ask about, and those whose step does not come.
+    """
+    async with broker.db.statement() as db:
+        overdue = await queries.list_overdue(db, limit=BATCH)
+    ended = 0
+    for job in overdue:
+        late_s = (datetime.now(UTC) - job.deadline_at).total_seconds()
+        if job.state is not JobState.QUEUED and late_s < LAST_LOOK_S:
+            continue
+        try:
+            async with broker.db.transaction() as db:
+                await fail(db, job, reason="expired", error="The job took too long",
+                           is_flagged=job.state is not JobState.QUEUED)
+            ended += 1
+        except LeaseLost:
+            continue
+    return ended
+
+
+async def remove_expired_files(broker: Broker) -> int:
+    """Delete the bytes of files past their time. Answers how many."""
+    async with broker.db.transaction() as db:
+        files = await take_expired(db, limit=BATCH)
+    for file in files:
+        await broker.storage.delete(file.storage_key)
+    return len(files)
+
+
+async def forget_old_keys(broker: Broker) -> None:
+    """Drop idempotency keys past their time."""
+    async with broker.db.statement() as db:
+        await db.execute(text("DELETE FROM idempotency_keys WHERE expires_at < now()"))
+
+
+async def audit_now(broker: Broker) -> list[Violation]:
+    """Run the ledger's audit on one snapshot and log what breaks."""
+    async with broker.db.transaction() as db:
+        await db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        found = await audit(db)
+    for violation in found:
+        log.error("audit.violation", rule=violation.rule, subject=violation.subject, detail=violation.detail)
+    return found

@@ -1,0 +1,46 @@
+"""What a worker does by the clock, whether Redis is there or not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+from app.services.broker import Broker
+from app.services.housekeeping import audit_now, expire_jobs, forget_old_keys, remove_expired_files
+from workers.stepper import Stepper
+
+log = structlog.get_logger()
+
+EXPIRE_EVERY_S = 2.0
+CLEAN_EVERY_S = 60.0
+AUDIT_EVERY_S = 300.0
+
+
+async def sweep(steppers: Iterable[Stepper], *, every_s: float) -> None:
+    """Look for due work in every lane, again and again: what makes up for every lost wake-up."""
+    steppers = list(steppers)
+    while True:
+        for stepper in steppers:
+            stepper.wake()
+        await asyncio.sleep(every_s)
+
+
+async def repeat(work: Callable[[Broker], Awaitable[object]], broker: Broker, *, every_s: float) -> None:
+    """Do the work, again and again; one failure does not end it."""
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await work(broker)
+        except Exception:
+            log.exception("schedule.failed", work=work.__name__)
+
+
+def start_schedule(broker: Broker, steppers: Iterable[Stepper]) -> list[asyncio.Task[None]]:
+    """Start the clockwork of a worker."""
+    return [
+        asyncio.create_task(sweep(steppers, every_s=broker.settings.sweep_s)),
+        asyncio.create_task(repeat(expire_jobs, broker, every_s=EXPIRE_EVERY_S)),
+        asyncio.create_task(repeat(remove_expired_files, broker, every_s=CLEAN_EVERY_S)),
+        asyncio.create_task(repeat(forget_old_keys, broker, every_s=CLEAN_EVERY_S)),
+        asyncio.create_task(repeat(audit_now, broker, every_s=AUDIT_EVERY_S)),
+    ]

@@ -1,0 +1,107 @@
+"""The two ARQ workers: one for steps against providers, one for local work.
+
+ARQ 0.28 facts behind these values: a kept result blocks its id (`keep_result=0`); with the default `poll_delay` a wake-up
+takes half a second; pickle is the default wire; a worker exits when Redis dies, and its supervisor starts it again.
+"""
+
+import os
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, ClassVar
+
+from arq.connections import RedisSettings
+
+from app.config import get_settings
+from app.jobs.wire import MEDIA_LANE, MEDIA_QUEUE, UPSTREAM_QUEUE, deserialize, serialize
+from app.logs import configure_logs
+from app.services.advance_job import advance
+from app.services.broker import Broker, open_broker
+from app.services.run_locally import run_locally
+from app.services.take_work import take_local_work, take_upstream_work
+from workers.schedule import start_schedule
+from workers.stepper import Stepper
+from workers.tasks import wake
+
+# Upstream calls have time limits of a minute; a stop waits for them, so that no paid request is cut in the middle.
+UPSTREAM_DRAIN_S = 70.0
+MEDIA_DRAIN_S = 5.0
+
+
+def upstream_steppers(broker: Broker) -> list[Stepper]:
+    """One stepper for each configured provider."""
+    return [
+        Stepper(
+            provider.name,
+            room=broker.settings.worker_concurrency,
+            take=lambda limit, provider=provider: take_upstream_work(broker, provider, limit=limit),  # type: ignore[misc]
+            run=partial(advance, broker),
+        )
+        for provider in broker.providers.values()
+    ]
+
+
+def media_steppers(broker: Broker) -> list[Stepper]:
+    """One stepper, a job for each core."""
+    return [
+        Stepper(
+            MEDIA_LANE,
+            room=broker.settings.media_concurrency or os.cpu_count() or 1,
+            take=lambda limit: take_local_work(broker, limit=limit),
+            run=lambda step: run_locally(broker, step.job),
+        )
+    ]
+
+
+async def start(context: dict[str, Any], *, media: bool) -> None:
+    """Open the broker's parts and begin to work."""
+    settings = get_settings()
+    configure_logs(settings)
+    stack = AsyncExitStack()
+    broker = await stack.enter_async_context(open_broker(settings))
+    steppers = media_steppers(broker) if media else upstream_steppers(broker)
+    for stepper in steppers:
+        stepper.start()
+    context["stack"] = stack
+    context["steppers"] = {stepper.lane: stepper for stepper in steppers}
+    context["clock"] = start_schedule(broker, steppers)
+
+
+async def stop(context: dict[str, Any], *, drain_s: float) -> None:
+    """Drain the steps, then close the parts."""
+    for task in context.get("clock", ()):
+        task.cancel()
+    for stepper in context.get("steppers", {}).values():
+        await stepper.stop(drain_s=drain_s)
+    if "stack" in context:
+        await context["stack"].aclose()
+
+
+class WorkerSettings:
+    """What both workers share."""
+
+    functions: ClassVar = [wake]
+    redis_settings = RedisSettings.from_dsn(str(get_settings().redis_url))
+    job_serializer = staticmethod(serialize)
+    job_deserializer = staticmethod(deserialize)
+    keep_result = 0
+    poll_delay = 0.02
+    max_jobs = 50
+    job_timeout = 10
+    max_tries = 1
+    health_check_interval = 30
+
+
+class UpstreamWorker(WorkerSettings):
+    """Steps against providers: many at once, seconds each."""
+
+    queue_name = UPSTREAM_QUEUE
+    on_startup = staticmethod(partial(start, media=False))
+    on_shutdown = staticmethod(partial(stop, drain_s=UPSTREAM_DRAIN_S))
+
+
+class MediaWorker(WorkerSettings):
+    """FFmpeg and yt-dlp: one job for each core."""
+
+    queue_name = MEDIA_QUEUE
+    on_startup = staticmethod(partial(start, media=True))
+    on_shutdown = staticmethod(partial(stop, drain_s=MEDIA_DRAIN_S))

@@ -1,0 +1,93 @@
+"""A worker's steps: take as much as there is room for, run it, look again when a step ends, drain at the end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from app.services.end_job import LeaseLost
+from app.services.take_work import Step, Work
+
+log = structlog.get_logger()
+
+# Where the provider's limits kept work back, look again this soon.
+MORE_S = 0.25
+
+
+class Stepper:
+    """Runs the steps of one lane, at most `room` at once."""
+
+    def __init__(
+        self,
+        lane: str,
+        *,
+        room: int,
+        take: Callable[[int], Awaitable[Work]],
+        run: Callable[[Step], Awaitable[None]],
+    ) -> None:
+        self.lane = lane
+        self._room = room
+        self._take = take
+        self._run = run
+        self._steps: set[asyncio.Task[None]] = set()
+        self._wanted = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """There may be work."""
+        self._wanted.set()
+
+    def start(self) -> None:
+        """Begin to look for work whenever woken."""
+        self._looking = asyncio.create_task(self._look())
+
+    async def stop(self, *, drain_s: float) -> None:
+        """Take nothing more; let the steps end, and cancel those that have not after `drain_s` seconds.
+
+        A cancelled step leaves its job with a lease that runs out: another worker goes on from there.
+        """
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._steps:
+            _, late = await asyncio.wait(self._steps, timeout=drain_s)
+            for step in late:
+                step.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            room = self._room - len(self._steps)
+            if room <= 0:
+                continue
+            try:
+                work = await self._take(room)
+            except Exception:
+                # Postgres is away or restarts: the next wake-up or sweep looks again.
+                log.exception("worker.took_nothing", lane=self.lane)
+                continue
+            for step in work.steps:
+                self._begin(step)
+            if work.has_more:
+                asyncio.get_running_loop().call_later(MORE_S, self.wake)
+
+    def _begin(self, step: Step) -> None:
+        task = asyncio.create_task(self._guarded(step))
+        self._steps.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._steps.discard(task)
+        self.wake()
+
+    async def _guarded(self, step: Step) -> None:
+        job = step.job
+        with structlog.contextvars.bound_contextvars(job_id=str(job.id), service=job.service):
+            try:
+                await self._run(step)
+            except LeaseLost:
+                log.info("step.superseded")
+            except Exception:
+                # Nothing is known to have changed: the lease runs out and the step is done again, until the deadline.
+                log.exception("step.broke", state=job.state)
