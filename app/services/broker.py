@@ -12,9 +12,12 @@ from app.media.fetch import Fetcher
 from app.providers.http import open_client
 from app.providers.port import TaskProvider
 from app.providers.registry import open_task_providers
+from app.services.authenticate import KeyCache
 from app.services.doorbell import Doorbell
 from app.services.job_writer import JobWriter
+from app.services.rate_limit import RateLimiter
 from app.services.rates import RateBook
+from app.services.watch_jobs import JobReader
 from app.storage import Storage, open_storage
 
 
@@ -31,6 +34,9 @@ class Broker:
     catalog: Mapping[str, Service]
     rates: RateBook
     jobs: JobWriter
+    watch: JobReader
+    keys: KeyCache
+    limiter: RateLimiter
 
     def service(self, service_id: str) -> Service:
         """A service of the catalogue; a job's service always is one (a withdrawn entry stays until its jobs end)."""
@@ -47,6 +53,8 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
         stack.push_async_callback(doorbell.close)
         jobs = JobWriter(db)
         stack.push_async_callback(jobs.close)
+        limiter = RateLimiter(str(settings.redis_url))
+        stack.push_async_callback(limiter.close)
         client = await stack.enter_async_context(open_client())
         yield Broker(
             settings=settings,
@@ -58,4 +66,7 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             catalog=load_catalog(),
             rates=RateBook(db),
             jobs=jobs,
+            watch=JobReader(db),
+            keys=KeyCache(db),
+            limiter=limiter,
         )

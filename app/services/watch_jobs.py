@@ -1,0 +1,87 @@
+"""Reading jobs for their owners: many readers share one query, and what cannot change any more is remembered."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from app.db.batch import Batcher
+from app.db.engine import Database
+from app.jobs.models import Job
+from app.jobs.states import ENDS, JobState
+
+# A live job's state is never staler than this; an ended one never changes.
+FRESH_S = 0.5
+REMEMBER_MOST = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as its owner may see it."""
+
+    id: UUID
+    account_id: UUID
+    service: str
+    state: JobState
+    is_generating: bool
+    progress: int | None
+    message: str | None
+    error: str | None
+    credits_used: Decimal
+    request: dict[str, Any]
+    result: dict[str, Any]
+    created_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDS
+
+
+COLUMNS = (
+    Job.id, Job.account_id, Job.service, Job.state, Job.is_generating, Job.progress, Job.message, Job.error,
+    Job.credits_used, Job.request, Job.result, Job.created_at, Job.ended_at,
+)
+
+
+class JobReader:
+    """One for each process."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: dict[UUID, tuple[float, JobView]] = {}
+        self._reads = Batcher[UUID, JobView | None](self._read, size=256, parallel=2)
+
+    async def find(self, job_id: UUID, *, now: bool = False) -> JobView | None:
+        """The job as it stood at most `FRESH_S` ago, or exactly `now`."""
+        known = self._known.get(job_id)
+        if known is not None and (known[1].has_ended or (not now and time.monotonic() - known[0] < FRESH_S)):
+            return known[1]
+        asked_at = time.monotonic()
+        view = await self._reads.ask(job_id)
+        if view is not None:
+            if len(self._known) >= REMEMBER_MOST:
+                self._known.clear()
+            self._known[job_id] = (asked_at, view)
+        return view
+
+    async def list(
+        self, account_id: UUID, services: Sequence[str], *, limit: int, offset: int
+    ) -> tuple[int, list[JobView]]:
+        """How many jobs of these services the account has, and one page of them, newest first."""
+        mine = (Job.account_id == account_id, Job.service.in_(services))
+        async with self._db.statement() as db:
+            total = await db.scalar(select(func.count()).select_from(Job).where(*mine)) or 0
+            page = select(*COLUMNS).where(*mine).order_by(Job.id.desc()).limit(limit).offset(offset)
+            return total, [JobView(*row) for row in await db.execute(page)]
+
+    async def _read(self, ids: Sequence[UUID]) -> Sequence[JobView | None]:
+        async with self._db.statement() as db:
+            rows = await db.execute(select(*COLUMNS).where(Job.id.in_(set(ids))))
+            found = {row.id: JobView(*row) for row in rows}
+        return [found.get(job_id) for job_id in ids]
