@@ -12,6 +12,8 @@
     ├── TooManyRequests      429
     ├── UpstreamFailed       502
     └── Unavailable          503
+        └── StorageFailed        the file store does not answer or refuses us
+            └── StorageFull      it has no room left
     ProviderError                raised by app.providers alone; app.services turns it into a job's outcome
     ├── Rejected                 the request's fault; final
     ├── Broken                   the provider's fault; final
@@ -136,6 +138,14 @@ class Unavailable(AppError):
 
     status = 503
     code = "service_unavailable"
+
+
+class StorageFailed(Unavailable):
+    """The file store did not do what it was asked; the same may work later. The cause is chained, for the log."""
+
+
+class StorageFull(StorageFailed):
+    """The file store has no room left: nothing was kept, and an operator has to act."""
 
 
 class ProviderError(Exception):
