@@ -1,1 +1,1 @@
-"""The HTTP surface: routes, their schemas and the shapes of answers. Nothing else knows HTTP."""
+"""HTTP: the only package that knows it. Routes of the generation services are made from the catalogue."""

@@ -69,6 +69,10 @@ class RateLimiter:
         """Close the connections."""
         await self._redis.aclose()
 
+    async def ping(self) -> None:
+        """Raise RedisError or OSError if Redis does not answer."""
+        await cast(Awaitable[bool], self._redis.ping())
+
     async def check(self, key_id: UUID, limit: int) -> Verdict:
         """Count one request against the key's limit a minute. Never raises."""
         now = time.monotonic()

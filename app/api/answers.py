@@ -1,0 +1,88 @@
+"""How answers are written: JSON bytes, and the contract's error bodies (1.11)."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from app.errors import AppError, FieldError, InsufficientCredits, Invalid, InvalidKey, TooManyRequests
+
+STATUS_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large"}
+
+
+def _json_default(value: object) -> object:
+    # The only place where an amount becomes a float.
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError
+
+
+def json_answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer; amounts become numbers."""
+    content = orjson.dumps(body, default=_json_default)
+    return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def error_body(error: AppError) -> dict[str, Any]:
+    """The contract's error body."""
+    body: dict[str, Any] = {
+        "success": False, "detail": error.message, "error": error.code, "message": error.message,
+    }
+    if isinstance(error, InsufficientCredits):
+        body |= {"required": error.required, "credits_balance": error.balance, "available": error.available}
+    if isinstance(error, Invalid) and error.fields:
+        body["detail"] = error.fields
+    return body
+
+
+def error_headers(error: AppError) -> dict[str, str]:
+    """What a refusal says in headers."""
+    if isinstance(error, InvalidKey):
+        return {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {}
+
+
+def invalid(error: ValidationError | RequestValidationError, *, place: str = "body") -> Invalid:
+    """FastAPI's list of what is wrong, and one sentence that names the first field."""
+    fields: list[FieldError] = []
+    for problem in error.errors():
+        loc = tuple(problem["loc"])
+        loc = loc if loc[:1] in (("body",), ("query",), ("path",), ("header",)) else (place, *loc)
+        fields.append({"loc": loc, "msg": problem["msg"], "type": problem["type"]})
+    first = fields[0]
+    name = ".".join(str(part) for part in first["loc"][1:]) or place
+    return Invalid(f"{name}: {first['msg']}", fields=fields)
+
+
+async def answer_app_error(request: Request, error: Exception) -> Response:
+    """Render a refusal of ours."""
+    assert isinstance(error, AppError)
+    return json_answer(error_body(error), status=error.status, headers=error_headers(error))
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """Render what the framework itself refuses: unknown routes and methods."""
+    assert isinstance(error, HTTPException)
+    code = STATUS_CODES.get(error.status_code, "error")
+    message = "No such route" if error.status_code == 404 else str(error.detail)
+    body = {"success": False, "detail": message, "error": code, "message": message}
+    return json_answer(body, status=error.status_code, headers=error.headers)
+
+
+async def answer_validation_error(request: Request, error: Exception) -> Response:
+    """Render what FastAPI's own parameters refuse."""
+    assert isinstance(error, RequestValidationError)
+    return await answer_app_error(request, invalid(error))
+
+
+async def answer_crash(request: Request, error: Exception) -> Response:
+    """A mistake of ours: say so, and nothing else. The traceback is in the log, under the request's id."""
+    body = {"success": False, "detail": "Internal error", "error": "internal_error", "message": "Internal error"}
+    return json_answer(body, status=500)

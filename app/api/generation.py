@@ -1,0 +1,234 @@
+"""The routes of the media services, made from the catalogue: create, status, history, cancel, callback."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.accounts.keys import KeyRecord
+from app.api.answers import json_answer
+from app.api.deps import (
+    Caller,
+    authenticate,
+    broker_of,
+    idempotency_of,
+    parse_as,
+    read_body,
+    require_scope,
+)
+from app.api.schemas import create_schema, error_responses, history_schema, request_body, status_schema
+from app.catalog.model import JobResult, ResultFile, Service
+from app.errors import NotFound
+from app.jobs.states import JobState
+from app.ledger import HoldKind, find_balance
+from app.services.broker import Broker
+from app.services.cancel_job import cancel_job
+from app.services.fetch_inputs import refuse_private_urls
+from app.services.submit_job import check_available, quote, submit_job
+from app.services.watch_jobs import JobView
+
+PREFIX = "/api/v1"
+MESSAGES = {
+    JobState.QUEUED: "Job is waiting",
+    JobState.SUCCEEDED: "Job completed",
+    JobState.CANCELLED: "Job cancelled",
+}
+
+
+def generation_routes(catalog: Mapping[str, Service]) -> APIRouter:
+    """Every route of every service. Services that share a status path (the media utilities) share its route."""
+    router = APIRouter(prefix=PREFIX)
+    families: dict[str, list[Service]] = {}
+    for service in catalog.values():
+        families.setdefault(service.status_path, []).append(service)
+        _add_create(router, service)
+        if service.is_cancellable:
+            _add_cancel(router, service)
+        if service.has_history:
+            _add_history(router, service)
+    for path, services in families.items():
+        _add_status(router, path, {service.id: service for service in services})
+    return router
+
+
+def _add_create(router: APIRouter, service: Service) -> None:
+    async def create(request: Request) -> Response:
+        key = await authenticate(request)
+        require_scope(key, service.id, service.group)
+        body = await read_body(request)
+        asked = parse_as(service.request, body)
+        broker = broker_of(request)
+        refuse_private_urls(broker, service, asked.model_dump(mode="json"))
+        if request.query_params.get("dry_run") == "true":
+            return await _dry_run(broker, key, service, asked)
+        created = await submit_job(broker, key, service, asked, idempotency_of(request, body))
+        if created.is_replay:
+            view = await find_own(broker, key, created.job_id, {service.id: service}, now=True)
+            return json_answer(_create_body(service, view), headers={"Idempotent-Replayed": "true"})
+        return json_answer(_fresh_body(service, created.job_id, asked, await quote(broker, service, asked)))
+
+    router.add_api_route(
+        service.create_path, create, methods=["POST"], tags=[service.title], summary=service.summary,
+        operation_id=f"{service.id}-{service.verb}",
+        openapi_extra=request_body(service) | _dry_run_parameter(),
+        responses={200: create_schema(service)} | error_responses(400, 401, 402, 403, 409, 413, 422, 429, 503),
+    )
+
+
+def _dry_run_parameter() -> dict[str, Any]:
+    return {"parameters": [
+        {"name": "dry_run", "in": "query", "required": False, "schema": {"type": "boolean"},
+         "description": "Answer the price and hold nothing"},
+        {"name": "Idempotency-Key", "in": "header", "required": False,
+         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+         "description": "The same key and body give the same job again, for 7 days"},
+    ]}
+
+
+async def _dry_run(broker: Broker, key: KeyRecord, service: Service, asked: Any) -> Response:
+    check_available(broker, service)
+    price = await quote(broker, service, asked)
+    async with broker.db.statement() as db:
+        balance = await find_balance(db, key.account_id)
+    return json_answer({
+        "success": True, "dry_run": True, "credits": price.credits, "credits_balance": balance.balance,
+        "available": balance.available,
+    })
+
+
+def _add_status(router: APIRouter, path: str, services: Mapping[str, Service]) -> None:
+    some = next(iter(services.values()))
+
+    async def status(request: Request, job_id: str) -> Response:
+        key = await authenticate(request)
+        broker = broker_of(request)
+        view = await find_own(broker, key, parse_job_id(job_id), services)
+        return json_answer(status_body(services[view.service], view, base_url(request)))
+
+    router.add_api_route(
+        path, status, methods=["GET"], tags=[some.title], summary="How the job stands",
+        operation_id=f"{path.split('/')[1]}-status",
+        responses={200: status_schema(list(services.values()))} | error_responses(401, 403, 404, 429),
+    )
+
+
+def _add_cancel(router: APIRouter, service: Service) -> None:
+    async def cancel(request: Request, job_id: str) -> Response:
+        key = await authenticate(request)
+        broker = broker_of(request)
+        view = await find_own(broker, key, parse_job_id(job_id), {service.id: service}, now=True)
+        if view.has_ended:
+            return json_answer(_already(view.state))
+        end = await cancel_job(broker, view.id)
+        if end is not JobState.CANCELLED:
+            return json_answer(_already(end))
+        return json_answer({"success": True, "message": "Job cancelled successfully"})
+
+    router.add_api_route(
+        f"/{service.id}/cancel/{{job_id}}", cancel, methods=["POST"], tags=[service.title], summary="Cancel the job",
+        operation_id=f"{service.id}-cancel", responses=error_responses(401, 403, 404, 409, 429),
+    )
+
+
+def _already(state: JobState) -> dict[str, object]:
+    word = {JobState.SUCCEEDED: "completed", JobState.FAILED: "failed", JobState.CANCELLED: "cancelled"}[state]
+    return {"success": False, "message": f"Job already {word}"}
+
+
+def _add_history(router: APIRouter, service: Service) -> None:
+    async def history(
+        request: Request,
+        key: Caller,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    ) -> Response:
+        require_scope(key, service.id, service.group)
+        total, views = await broker_of(request).watch.list(key.account_id, [service.id], limit=limit, offset=offset)
+        items = [_history_item(service, view, base_url(request)) for view in views]
+        return json_answer({"success": True, "total": total, "limit": limit, "offset": offset, "items": items})
+
+    router.add_api_route(
+        f"/{service.id}/history", history, methods=["GET"], tags=[service.title], summary="Own jobs, newest first",
+        operation_id=f"{service.id}-history",
+        responses={200: history_schema(service)} | error_responses(401, 403, 422, 429),
+    )
+
+
+def parse_job_id(text: str) -> UUID:
+    """A job's id from a path. What is no id names no job: NotFound."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("No such job") from None
+
+
+async def find_own(
+    broker: Broker, key: KeyRecord, job_id: UUID, services: Mapping[str, Service], *, now: bool = False
+) -> JobView:
+    """The caller's job of one of these services. Raises NotFound for all others, as if they did not exist."""
+    view = await broker.watch.find(job_id, now=now)
+    if view is None or view.account_id != key.account_id or view.service not in services:
+        raise NotFound("No such job")
+    require_scope(key, view.service, services[view.service].group)
+    return view
+
+
+def base_url(request: Request) -> str:
+    """Where our own addresses begin: the public URL of the settings, or the host that the client itself used."""
+    public_url = broker_of(request).settings.public_url
+    return public_url or f"{request.url.scheme}://{request.url.netloc}"
+
+
+def _fresh_body(service: Service, job_id: UUID, asked: Any, price: Any) -> dict[str, Any]:
+    converted = " ".join(service.convert(asked))
+    return {
+        "success": True, "job_id": str(job_id), "task_id": str(job_id),
+        "status": service.vocabulary.word(JobState.QUEUED, is_generating=False),
+        "message": f"Job created. {converted}" if converted else "Job created",
+        "credits_used": price.credits if service.hold is HoldKind.VISIBLE else Decimal(0),
+    }
+
+
+def _create_body(service: Service, view: JobView) -> dict[str, Any]:
+    return {
+        "success": True, "job_id": str(view.id), "task_id": str(view.id),
+        "status": service.vocabulary.word(view.state, is_generating=view.is_generating),
+        "message": "Job created", "credits_used": view.credits_used,
+    }
+
+
+def status_body(service: Service, view: JobView, base: str) -> dict[str, Any]:
+    """The contract's status answer (1.7)."""
+    result = _result_of(view, base)
+    message = view.error or view.message or MESSAGES.get(view.state, "Job is being processed")
+    elapsed = None if view.ended_at is None else round((view.ended_at - view.created_at).total_seconds() * 1_000)
+    return {
+        "success": True, "job_id": str(view.id), "task_id": str(view.id),
+        "status": service.vocabulary.word(view.state, is_generating=view.is_generating),
+        "progress": view.progress, "message": message, "error": view.error,
+        **{field.name: field.read(result) if result is not None else None for field in service.results},
+        "credits_used": view.credits_used, "processing_time_ms": elapsed,
+        "created_at": instant(view.created_at), "completed_at": view.ended_at and instant(view.ended_at),
+    }
+
+
+def _result_of(view: JobView, base: str) -> JobResult | None:
+    if view.state is not JobState.SUCCEEDED:
+        return None
+    files = [ResultFile(base + file["path"], file["content_type"]) for file in view.result.get("files", ())]
+    return JobResult(files, view.result.get("values", {}))
+
+
+def _history_item(service: Service, view: JobView, base: str) -> dict[str, Any]:
+    body = status_body(service, view, base)
+    fields = ["job_id", "status", *(field.name for field in service.results), "credits_used", "error", "created_at",
+              "completed_at"]
+    return {"prompt": view.request.get("prompt")} | {name: body[name] for name in fields}
+
+
+def instant(at: datetime) -> str:
+    """ISO 8601 in UTC, to the second, with a Z."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,69 @@
+"""The API: `create_app()` wires the parts, the routes and the error handlers, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from app.api import callbacks, files, health, media, user
+from app.api.answers import answer_app_error, answer_crash, answer_http_error, answer_validation_error
+from app.api.edge import Edge
+from app.api.generation import generation_routes
+from app.api.schemas import COMPONENTS, request_schemas
+from app.catalog.loader import load_catalog
+from app.config import Settings, get_settings
+from app.errors import AppError
+from app.logs import configure_logs
+from app.services.broker import open_broker
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application, for uvicorn and for tests."""
+    settings = settings or get_settings()
+    configure_logs(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_broker(settings) as broker:
+            app.state.broker = broker
+            yield
+
+    catalog = load_catalog()
+    app = FastAPI(
+        title="Phaya", version="1.0.2", summary="A self-hosted AI media broker", lifespan=lifespan,
+        docs_url=None, redoc_url=None, redirect_slashes=False,
+    )
+    app.include_router(generation_routes(catalog))
+    for module in (media, user, files, callbacks, health):
+        app.include_router(module.router)
+    app.add_exception_handler(AppError, answer_app_error)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_validation_error)
+    app.add_exception_handler(Exception, answer_crash)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(Edge)
+    _describe(app, {"schemas": COMPONENTS | request_schemas(catalog)})
+    return app
+
+
+def _describe(app: FastAPI, components: dict[str, Any]) -> None:
+    """Add what the catalogue's routes refer to, and the bearer key, to the OpenAPI description."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            description = generate()
+            known = description.setdefault("components", {})
+            known.setdefault("schemas", {}).update(components["schemas"])
+            known["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            description["security"] = [{"key": []}]
+        return app.openapi_schema or generate()
+
+    app.openapi = openapi  # type: ignore[method-assign] - FastAPI's documented way to extend it
