@@ -9,6 +9,10 @@ import structlog
 from app.config import Settings
 
 
+def _dump(event: object, **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
 def configure_logs(settings: Settings) -> None:
     """Write structlog's events, and the standard library's, to standard error."""
     level = logging.getLevelNamesMapping()[settings.log_level]
@@ -18,7 +22,7 @@ def configure_logs(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer = structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+    renderer = structlog.processors.JSONRenderer(serializer=_dump)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),

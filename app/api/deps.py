@@ -1,7 +1,7 @@
 """What routes ask for before they do anything: who is calling, and the body. In the contract's order: credential, rate
 limit, validation, credits (1.11)."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import orjson
 from fastapi import Depends, Request
@@ -14,6 +14,8 @@ from app.services.broker import Broker
 from app.services.job_writer import Idempotency
 
 KEY_LENGTH_MOST = 256
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def broker_of(request: Request) -> Broker:
@@ -105,7 +107,7 @@ def _holds_nul(value: object) -> bool:
     return False
 
 
-def parse_as[Model: BaseModel](model: type[Model], body: bytes) -> Model:
+def parse_as(model: type[Model], body: bytes) -> Model:
     """The body as a model. Raises BadRequest, Invalid."""
     try:
         return model.model_validate(parse_json(body))

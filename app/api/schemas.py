@@ -54,7 +54,8 @@ def request_body(service: Service) -> dict[str, Any]:
         for number, example in enumerate(service.examples, 1)
     }
     schema = {"$ref": f"#/components/schemas/{service.request.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}}
+    content = {"application/json": {"schema": schema, "examples": examples}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _object(properties: Mapping[str, object], example: object = None) -> dict[str, Any]:

@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
-class Batcher[Item, Answer]:
+class Batcher(Generic[Item, Answer]):
     """Collects items while a flush is under way and sends them together in the next one.
 
     There is no timer: a lone caller waits for nothing, and under load the batches grow by themselves.
@@ -55,7 +59,7 @@ class Batcher[Item, Answer]:
     async def _send(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._flush([item for item, _ in batch])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is raised again, to each caller
             answers = [error] * len(batch)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():

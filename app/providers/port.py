@@ -103,7 +103,10 @@ class TaskProvider(Protocol):
         """Hand up a file; answers the address under which the provider will read it."""
 
     async def submit(self, key: ProviderKey, task: Task, *, dialect: str, callback_url: str | None) -> str:
-        """Send the task by the routes of its dialect and answer its id. Paid: never call it again for the same request after Unclear."""
+        """Send the task by the routes of its dialect and answer its id.
+
+        Paid: after Unclear it is never called again for the same request.
+        """
 
     async def query(self, key: ProviderKey, task_id: str, *, dialect: str) -> TaskReport:
         """Ask how the task stands. Raises Throttled when there is no answer now."""

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.catalog.model import Service, UpstreamTask
+from app.catalog.model import UpstreamTask
 from app.errors import Broken, FetchFailed, MediaError, ProviderError, Rejected, Throttled, Unclear
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
@@ -145,7 +145,8 @@ async def _lose_track(broker: Broker, job: Job, attempt: JobAttempt | None, deta
 
 async def _resolve_unclear(broker: Broker, job: Job, attempt: JobAttempt | None) -> None:
     """Adopt the task that a callback pointed at, if upstream says that it is ours; give up after the grace period."""
-    assert attempt is not None and attempt.answered_at is not None
+    assert attempt is not None
+    assert attempt.answered_at is not None
     waited_s = (datetime.now(UTC) - attempt.answered_at).total_seconds()
     if attempt.hinted_task_id is not None:
         try:
@@ -180,7 +181,8 @@ async def _ask(broker: Broker, job: Job, attempt: JobAttempt, task_id: str) -> T
 
 
 async def _poll(broker: Broker, job: Job, attempt: JobAttempt | None) -> None:
-    assert attempt is not None and attempt.task_id is not None
+    assert attempt is not None
+    assert attempt.task_id is not None
     try:
         report = await _ask(broker, job, attempt, attempt.task_id)
     except Throttled as trouble:

@@ -16,7 +16,9 @@ class LeaseLost(Exception):
     """Somebody else has the job now, or it has ended: the step must change nothing more."""
 
 
-async def succeed(db: AsyncSession, job: Job, *, result: Mapping[str, object], credits: Decimal | None = None) -> Decimal:
+async def succeed(
+    db: AsyncSession, job: Job, *, result: Mapping[str, object], credits: Decimal | None = None
+) -> Decimal:
     """End a stored job well and capture `credits` (all that is held by default). Answers what was captured.
 
     Raises LeaseLost. The files must be stored before: no capture without them (design 3.7).

@@ -1,6 +1,7 @@
 """Writing new jobs: idempotency key, hold and job in one statement and one commit.
 
-Requests that arrive together share that statement (the SQL function `create_jobs`, migrations/): each is all or nothing.
+Requests that arrive together share that statement (the SQL function `create_jobs`, in migrations/): each is all or
+nothing.
 """
 
 import hashlib

@@ -87,13 +87,15 @@ class RateLimiter:
 
     async def _refill(self, key_id: UUID, limit: int, now: float) -> _Window:
         bundle = max(1, limit // BUNDLES)
+        if now < self._rests_until:
+            return self._refill_here(key_id, limit, now)
         try:
-            if now < self._rests_until:
-                raise RedisError("at rest")
             answer = self._take(keys=[f"phaya:rate:{key_id}"], args=[bundle, limit, WINDOW_S * 1_000])
             granted, used, left_ms = await cast(Awaitable[tuple[int, int, int]], answer)
         except (RedisError, OSError) as error:
-            return self._refill_here(key_id, limit, now, error)
+            self._rests_until = now + REST_S
+            log.warning("rate_limit.counts_locally", error=repr(error))
+            return self._refill_here(key_id, limit, now)
         # Others may have refilled while we waited: their tokens stay ours.
         before = self._windows.get(key_id)
         kept = before.tokens if before is not None and before.ends_at > now else 0
@@ -101,10 +103,7 @@ class RateLimiter:
         self._remember(key_id, window)
         return window
 
-    def _refill_here(self, key_id: UUID, limit: int, now: float, error: Exception) -> _Window:
-        if now >= self._rests_until:
-            self._rests_until = now + REST_S
-            log.warning("rate_limit.counts_locally", error=repr(error))
+    def _refill_here(self, key_id: UUID, limit: int, now: float) -> _Window:
         window = self._windows.get(key_id)
         if window is None or window.ends_at <= now:
             window = _Window(limit, limit, now + WINDOW_S)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
-from app.catalog.models import RateChange
 from app.catalog.model import Service
+from app.catalog.models import RateChange
 from app.db.engine import Database
 from app.errors import Invalid
 

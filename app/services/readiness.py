@@ -43,7 +43,7 @@ async def _state(part: str, check: Awaitable[None]) -> str:
     try:
         async with asyncio.timeout(WITHIN_S):
             await check
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the part cannot be used
         log.warning("part.down", part=part, error=repr(error))
         return "down"
     return "ok"

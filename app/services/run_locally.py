@@ -6,9 +6,9 @@ import structlog
 
 from app.catalog.model import LocalWork, Progress
 from app.errors import MediaError
+from app.jobs import queries
 from app.jobs.models import Job
 from app.jobs.states import JobState, move
-from app.jobs import queries
 from app.media.process import work_folder
 from app.services.broker import Broker
 from app.services.end_job import LeaseLost, fail

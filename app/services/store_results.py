@@ -20,7 +20,10 @@ log = structlog.get_logger()
 
 
 async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
-    """Keep what a provider made and end the job well. Raises FetchFailed (try again), other MediaError (it is no use)."""
+    """Keep what a provider made and end the job well.
+
+    Raises FetchFailed, after which it may be tried again, and other MediaError for what is no use.
+    """
     service = broker.service(job.service)
     values = service.read_outputs(outputs)
     if not outputs.urls and not values:
