@@ -1,7 +1,7 @@
 """The two ARQ workers: one for steps against providers, one for local work.
 
-ARQ 0.28 facts behind these values: a kept result blocks its id (`keep_result=0`); with the default `poll_delay` a
-wake-up takes half a second; pickle is the default wire; a worker exits when Redis dies, and its supervisor starts it again.
+ARQ 0.28 facts behind these values: a kept result blocks its id (`keep_result=0`); with the default
+`poll_delay` a wake-up takes half a second; pickle is the default wire; a worker exits when Redis dies, and its supervisor starts it again.
 """
 
 import os

@@ -32,7 +32,7 @@ class LocalStorage:
             self._drafts.mkdir(exist_ok=True)
             self._clear_leftovers()
 
-    async def put(self, key: str, source: Path, *, content_type: str) -> None:  # noqa: ARG002 (the port's)
+    async def put(self, key: str, source: Path, *, content_type: str) -> None:
         """See Storage. A folder keeps no content type; the register of files does."""
         await asyncio.to_thread(self._put, self._path(key), source)
 
