@@ -1,7 +1,8 @@
 """The two ARQ workers: one for steps against providers, one for local work.
 
-ARQ 0.28 facts behind these values: a kept result blocks its id (`keep_result=0`); with the default
-`poll_delay` a wake-up takes half a second; pickle is the default wire; a worker exits when Redis dies, and its supervisor starts it again.
+ARQ 0.28 facts behind these values: a kept result blocks its id (`keep_result=0`); with the default `poll_delay` a
+wake-up takes half a second; pickle is the default wire; a worker exits when Redis dies, and its supervisor starts it
+again.
 """
 
 import os
@@ -46,7 +47,7 @@ def media_steppers(broker: Broker) -> list[Stepper]:
         Stepper(
             MEDIA_LANE,
             room=broker.settings.media_concurrency or os.cpu_count() or 1,
-            take=lambda limit: take_local_work(broker, limit=limit),
+            take=lambda limit: take_local_work(broker, MEDIA_LANE, limit=limit),
             run=lambda step: run_locally(broker, step.job),
         )
     ]

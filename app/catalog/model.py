@@ -132,10 +132,14 @@ class UpstreamTask:
 
 @dataclass(frozen=True)
 class Made:
-    """What local work made: files in its work folder, in order, and values that are not files."""
+    """What local work made: files in its work folder, in order, and values that are not files.
+
+    `credits` is what to capture where the price depends on use (at most what is held); None captures all.
+    """
 
     files: tuple[Path, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
+    credits: Credits | None = None
 
 
 class Progress(Protocol):
@@ -145,13 +149,27 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
+class Work:
+    """What local work is given: the request, its inputs as files, a private folder, and whom to tell how far it is."""
+
+    request: Any
+    inputs: Inputs
+    folder: Path
+    progress: Progress
+    rates: Rates
+
+
+@dataclass(frozen=True)
 class LocalWork:
-    """Run here, by the media worker: `run` makes files in the folder it is given."""
+    """Run here, step by step: `run` makes files in its private folder.
 
-    run: Callable[[Any, Inputs, Path, Progress], Awaitable[Made]]
+    `lane` is `media` for work that takes a core; `needs` names a provider without whose key the service is off.
+    """
+
+    run: Callable[[Work], Awaitable[Made]]
     time_limit_s: float = 900
-
     lane: str = "media"
+    needs: str | None = None
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ class Job(Base):
 class JobAttempt(Base):
     """One paid call to a provider, recorded before it is made.
 
-    `secret_hash` is the SHA-256 of the secret in its callback address; `cost` is in the provider's own unit.
+    `secret_hash` is the SHA-256 of the secret in its callback address; `cost` is in the provider's own unit. A job of
+    several calls names each by its `step` and keeps what it answered in `output`, so that a restart does not pay again.
     """
 
     __tablename__ = "job_attempts"
@@ -97,7 +98,9 @@ class JobAttempt(Base):
     task_id: Mapped[str | None]
     # What a callback claims the task id to be. Hearsay, until our own query of that task shows our secret.
     hinted_task_id: Mapped[str | None]
+    step: Mapped[str | None]
     outcome: Mapped[AttemptOutcome] = mapped_column(server_default=AttemptOutcome.INTENDED)
+    output: Mapped[dict[str, object] | None] = mapped_column(JSONB)
     cost: Mapped[Decimal | None] = mapped_column(CREDITS)
     detail: Mapped[str | None]
     created_at: Mapped[CreatedAt]

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from app.catalog.model import LocalWork, Progress
+from app.catalog.model import LocalWork, Progress, Work
 from app.errors import MediaError
 from app.jobs import queries
 from app.jobs.models import Job
@@ -55,7 +55,8 @@ async def _run(broker: Broker, job: Job, progress: Progress) -> None:
                 raise LeaseLost(str(job.id))
         inputs = await open_inputs(broker, kept, folder)
         request = service.request.model_validate(job.request)
-        made = await service.run.run(request, inputs, folder, progress)
+        rates = await broker.rates.of(service.id, service.rates)
+        made = await service.run.run(Work(request, inputs, folder, progress, rates.rates))
         async with broker.db.transaction() as db:
             if job.state is JobState.RUNNING and not await move(
                 db, job.id, source=JobState.RUNNING, target=JobState.STORING, fence=job.fence

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import structlog
@@ -49,7 +50,7 @@ async def store_made(broker: Broker, job: Job, made: Made) -> None:
         files.append(
             await _keep(broker, job, service, path, size=path.stat().st_size, sha256=sha256.hexdigest())
         )
-    await _succeed(broker, job, files, made.values)
+    await _succeed(broker, job, files, made.values, credits=made.credits)
 
 
 async def _keep(
@@ -62,8 +63,9 @@ async def _keep(
 
 
 async def _succeed(
-    broker: Broker, job: Job, files: Sequence[StoredFile], values: Mapping[str, object]
+    broker: Broker, job: Job, files: Sequence[StoredFile], values: Mapping[str, object],
+    credits: Decimal | None = None,
 ) -> None:
     async with broker.db.transaction() as db:
-        await succeed(db, job, result=result_of(list(files), values))
+        await succeed(db, job, result=result_of(list(files), values), credits=credits)
     log.info("job.succeeded", job_id=str(job.id), service=job.service)

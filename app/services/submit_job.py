@@ -20,7 +20,8 @@ class Quote:
 
 def check_available(broker: Broker, service: Service) -> None:
     """Raise Unavailable for a service whose provider has no key here."""
-    if not isinstance(service.run, LocalWork) and service.lane not in broker.providers:
+    needed = service.run.needs if isinstance(service.run, LocalWork) else service.run.provider
+    if needed is not None and needed not in broker.providers:
         raise Unavailable(f"{service.title} is not available on this server: it has no provider")
 
 

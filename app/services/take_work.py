@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
 from app.jobs.states import JobState
-from app.jobs.wire import MEDIA_LANE
 from app.providers.port import ProviderKey, TaskProvider
 from app.services.broker import Broker
 
@@ -41,15 +40,15 @@ def hash_callback_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def take_local_work(broker: Broker, *, limit: int) -> Work:
+async def take_local_work(broker: Broker, lane: str, *, limit: int) -> Work:
     """Lease up to `limit` jobs of local work: those that a dead worker left, then the next in line."""
     lease_s = broker.settings.lease_s
     async with broker.db.transaction() as db:
-        await queries.lock_lane(db, MEDIA_LANE)
-        jobs = await queries.claim_due(db, MEDIA_LANE, limit=limit, lease_s=lease_s)
+        await queries.lock_lane(db, lane)
+        jobs = await queries.claim_due(db, lane, limit=limit, lease_s=lease_s)
         if len(jobs) < limit:
             jobs += await queries.start_next(
-                db, MEDIA_LANE, target=JobState.RUNNING, limit=limit - len(jobs), lease_s=lease_s
+                db, lane, target=JobState.RUNNING, limit=limit - len(jobs), lease_s=lease_s
             )
     return Work([Step(job) for job in jobs])
 

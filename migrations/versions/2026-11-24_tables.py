@@ -211,6 +211,8 @@ def upgrade() -> None:
         sa.Column('secret_hash', sa.LargeBinary(), nullable=True),
         sa.Column('task_id', sa.Text(), nullable=True),
     sa.Column('hinted_task_id', sa.Text(), nullable=True),
+    sa.Column('step', sa.Text(), nullable=True),
+    sa.Column('output', postgresql.JSONB(), nullable=True),
         sa.Column('outcome', sa.Enum('intended', 'accepted', 'refused', 'lost', 'done', 'failed', name='attemptoutcome', native_enum=False, length=20), server_default='intended', nullable=False),
         sa.Column('cost', sa.Numeric(precision=20, scale=9), nullable=True),
         sa.Column('detail', sa.Text(), nullable=True),

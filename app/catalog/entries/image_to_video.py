@@ -1,6 +1,5 @@
 """A still picture that moves: Ken Burns, made here with FFmpeg (contract 2.4)."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,14 +7,13 @@ from pydantic import Field
 from app.catalog.model import (
     Example,
     Input,
-    Inputs,
     LocalWork,
     Made,
     MediaUrl,
-    Progress,
     Service,
     ServiceRequest,
     Vocabulary,
+    Work,
     first_file,
     flat_price,
 )
@@ -48,9 +46,10 @@ class ImageToVideoRequest(ServiceRequest):
     zoom: Annotated[Zoom | None, Field(description="Absent: no movement")] = None
 
 
-async def make(request: ImageToVideoRequest, inputs: Inputs, folder: Path, progress: Progress) -> Made:
+async def make(work: Work) -> Made:
     """Render the clip. Raises UnsupportedMedia for a picture that is not of the format asked for."""
-    (image,) = inputs["image_url"]
+    request: ImageToVideoRequest = work.request
+    (image,) = work.inputs["image_url"]
     expected = FORMATS.get(request.image_format)
     if expected is not None and image.media.content_type != expected:
         raise UnsupportedMedia(f"image_url: the picture is {image.media.content_type}, not {expected}")
@@ -59,10 +58,10 @@ async def make(request: ImageToVideoRequest, inputs: Inputs, folder: Path, progr
         duration_s=request.duration, mode=zoom.mode, speed=zoom.speed, max_scale=zoom.max_scale,
         pan_speed=zoom.pan_speed,
     )
-    music = next((file.path for file in inputs.get("music_url", ())), None)
-    output = folder / "clip.mp4"
+    music = next((file.path for file in work.inputs.get("music_url", ())), None)
+    output = work.folder / "clip.mp4"
     assert image.path is not None
-    await render(image.path, output, spec, music=music, on_progress=progress)
+    await render(image.path, output, spec, music=music, on_progress=work.progress)
     return Made(files=(output,))
 
 
