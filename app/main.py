@@ -66,4 +66,4 @@ def _describe(app: FastAPI, components: dict[str, Any]) -> None:
             description["security"] = [{"key": []}]
         return app.openapi_schema or generate()
 
-    app.openapi = openapi  # type: ignore[method-assign] - FastAPI's documented way to extend it
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -14,7 +14,7 @@ router = APIRouter(tags=["Files"])
 @router.api_route(
     "/files/{token}/{filename}", methods=["GET", "HEAD"], summary="A stored file; byte ranges work",
     responses={206: {"description": "The bytes asked for"}, 304: {"description": "Not modified"},
-               416: {"description": "No such bytes"}} | error_responses(404),
+               416: {"description": "No such bytes"}, **error_responses(404)},
 )
 async def get_file(request: Request, broker: BrokerDep, token: str, filename: str) -> Response:
     async with broker.db.statement() as db:

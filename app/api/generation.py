@@ -74,7 +74,7 @@ def _add_create(router: APIRouter, service: Service) -> None:
         service.create_path, create, methods=["POST"], tags=[service.title], summary=service.summary,
         operation_id=f"{service.id}-{service.verb}",
         openapi_extra=request_body(service) | _dry_run_parameter(),
-        responses={200: create_schema(service)} | error_responses(400, 401, 402, 403, 409, 413, 422, 429, 503),
+        responses={200: create_schema(service), **error_responses(400, 401, 402, 403, 409, 413, 422, 429, 503)},
     )
 
 
@@ -111,7 +111,7 @@ def _add_status(router: APIRouter, path: str, services: Mapping[str, Service]) -
     router.add_api_route(
         path, status, methods=["GET"], tags=[some.title], summary="How the job stands",
         operation_id=f"{path.split('/')[1]}-status",
-        responses={200: status_schema(list(services.values()))} | error_responses(401, 403, 404, 429),
+        responses={200: status_schema(list(services.values())), **error_responses(401, 403, 404, 429)},
     )
 
 
@@ -153,7 +153,7 @@ def _add_history(router: APIRouter, service: Service) -> None:
     router.add_api_route(
         f"/{service.id}/history", history, methods=["GET"], tags=[service.title], summary="Own jobs, newest first",
         operation_id=f"{service.id}-history",
-        responses={200: history_schema(service)} | error_responses(401, 403, 422, 429),
+        responses={200: history_schema(service), **error_responses(401, 403, 422, 429)},
     )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -45,7 +46,7 @@ class Job(Base):
     service: Mapped[str]
     lane: Mapped[str]
     state: Mapped[JobState] = mapped_column(server_default=JobState.QUEUED)
-    request: Mapped[dict[str, object]] = mapped_column(JSONB)
+    request: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
     # The frozen price and the version of the rates that made it
     credits: Mapped[CreditsColumn]
@@ -61,9 +62,9 @@ class Job(Base):
     deadline_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
     # What is known so far: the files behind the request's URLs, what upstream made, what the client gets
-    inputs: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
-    outputs: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
-    result: Mapped[dict[str, object]] = mapped_column(JSONB, server_default="{}")
+    inputs: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    outputs: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    result: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     is_generating: Mapped[bool] = mapped_column(server_default=text("false"))
     progress: Mapped[int | None] = mapped_column(SmallInteger)
     tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -100,7 +101,7 @@ class JobAttempt(Base):
     hinted_task_id: Mapped[str | None]
     step: Mapped[str | None]
     outcome: Mapped[AttemptOutcome] = mapped_column(server_default=AttemptOutcome.INTENDED)
-    output: Mapped[dict[str, object] | None] = mapped_column(JSONB)
+    output: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     cost: Mapped[Decimal | None] = mapped_column(CREDITS)
     detail: Mapped[str | None]
     created_at: Mapped[CreatedAt]

@@ -97,7 +97,7 @@ async def _submit(broker: Broker, job: Job, attempt: JobAttempt, secret: str) ->
     service = broker.service(job.service)
     assert isinstance(service.run, UpstreamTask)
     request = service.request.model_validate(job.request)
-    task = service.run.task(request, await open_inputs(broker, job.inputs))  # type: ignore[arg-type] - JSON of ours
+    task = service.run.task(request, await open_inputs(broker, job.inputs))
     if model := broker.settings.upstream_models.get(service.id):
         task = replace(task, model=model)
     public_url = broker.settings.public_url
@@ -235,11 +235,11 @@ async def _miss(broker: Broker, job: Job, attempt: JobAttempt) -> None:
 
 async def _store(broker: Broker, job: Job) -> None:
     """Fetch and keep what was made. An address that does not answer is tried again; a wrong file is a failure."""
-    outputs = Outputs(urls=tuple(job.outputs.get("urls", ())), values=job.outputs.get("values", {}))  # type: ignore[arg-type] - JSON of ours
+    outputs = Outputs(urls=tuple(job.outputs.get("urls", ())), values=job.outputs.get("values", {}))
     try:
         await store_outputs(broker, job, outputs)
     except FetchFailed as trouble:
-        tries = int(job.outputs.get("tries", 0)) + 1  # type: ignore[call-overload] - JSON of ours
+        tries = int(job.outputs.get("tries", 0)) + 1
         log.warning("result.not_fetched", job_id=str(job.id), tries=tries, error=str(trouble))
         if tries >= STORE_TRIES or _is_overdue(job):
             error = "The provider's result could not be fetched"

@@ -46,7 +46,7 @@ def refuse_private_urls(broker: Broker, service: Service, request: Mapping[str, 
 
 async def fetch_inputs(broker: Broker, service: Service, job: Job) -> Kept:
     """Fetch, probe and store every input that is not kept yet. Raises MediaError, whose message is for the client."""
-    kept: Kept = {field: list(files) for field, files in job.inputs.items()}  # type: ignore[arg-type] - JSON of ours
+    kept: Kept = {field: list(files) for field, files in job.inputs.items()}
     for entry in service.inputs:
         files = kept.setdefault(entry.field, [])
         for url in urls_of(job.request, entry.field)[len(files) :]:

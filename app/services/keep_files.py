@@ -46,7 +46,7 @@ async def keep_file(
 
 def media_of(file: StoredFile) -> MediaInfo:
     """What the probe said when the file was stored."""
-    return MediaInfo(**file.media)  # type: ignore[arg-type] - written by asdict of the same class
+    return MediaInfo(**file.media)
 
 
 def result_of(files: list[StoredFile], values: Mapping[str, object]) -> dict[str, object]:

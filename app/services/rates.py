@@ -67,7 +67,6 @@ class RateBook:
             raise Invalid("A rate cannot be negative")
         async with self._db.transaction() as db:
             row = insert(RateChange).values(service=service.id, name=name, value=value, key_id=key_id)
-            version = await db.scalar(row.returning(RateChange.id))
+            version = (await db.scalars(row.returning(RateChange.id))).one()
         self._read_at = float("-inf")
-        assert version is not None
         return version

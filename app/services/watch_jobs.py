@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from app.db.batch import Batcher
 from app.db.engine import Database
@@ -43,10 +43,15 @@ class JobView:
         return self.state in ENDS
 
 
+NAMES = tuple(field.name for field in fields(JobView))
 COLUMNS = (
     Job.id, Job.account_id, Job.service, Job.state, Job.is_generating, Job.progress, Job.message, Job.error,
     Job.credits_used, Job.request, Job.result, Job.created_at, Job.ended_at,
 )
+
+
+def _view(row: Row[Any]) -> JobView:
+    return JobView(**dict(zip(NAMES, row, strict=True)))
 
 
 class JobReader:
@@ -78,10 +83,10 @@ class JobReader:
         async with self._db.statement() as db:
             total = await db.scalar(select(func.count()).select_from(Job).where(*mine)) or 0
             page = select(*COLUMNS).where(*mine).order_by(Job.id.desc()).limit(limit).offset(offset)
-            return total, [JobView(*row) for row in await db.execute(page)]
+            return total, [_view(row) for row in await db.execute(page)]
 
     async def _read(self, ids: Sequence[UUID]) -> Sequence[JobView | None]:
         async with self._db.statement() as db:
             rows = await db.execute(select(*COLUMNS).where(Job.id.in_(set(ids))))
-            found = {row.id: JobView(*row) for row in rows}
+            found = {row.id: _view(row) for row in rows}
         return [found.get(job_id) for job_id in ids]
