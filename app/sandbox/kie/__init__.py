@@ -1,0 +1,1 @@
+"""KIE.ai: the jobs API, its callbacks, the account and the uploads."""

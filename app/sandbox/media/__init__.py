@@ -1,0 +1,1 @@
+"""Makes real media: files that decode, of the asked size and length."""
