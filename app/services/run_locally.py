@@ -51,16 +51,15 @@ async def _run(broker: Broker, job: Job, progress: Progress) -> None:
         return
     with work_folder(broker.settings.work_dir) as folder:
         async with asyncio.timeout(service.run.time_limit_s):
-            made = await _make(broker, job, service, service.run, folder, progress)
+            made = await _make(broker, job, service, folder, progress)
         async with broker.db.transaction() as db:
             if job.state is JobState.RUNNING:
                 await advance_state(db, job, JobState.STORING)
         await store_made(broker, job, made)
 
 
-async def _make(
-    broker: Broker, job: Job, service: Service, recipe: LocalWork, folder: Path, progress: Progress
-) -> Made:
+async def _make(broker: Broker, job: Job, service: Service, folder: Path, progress: Progress) -> Made:
+    assert isinstance(service.run, LocalWork)
     kept = await fetch_inputs(broker, service, job)
     async with broker.db.statement() as db:
         if not await queries.write(db, job, inputs=kept, is_generating=True, tries=job.tries + 1):
@@ -68,7 +67,7 @@ async def _make(
     inputs = await open_inputs(broker, kept, folder)
     rates = await broker.rates.of(service.id, service.rates)
     request = service.request.model_validate(job.request)
-    return await recipe.run(Work(request, inputs, folder, progress, rates.rates))
+    return await service.run.run(Work(request, inputs, folder, progress, rates.rates))
 
 
 async def _fail(broker: Broker, job: Job, *, reason: str, error: str, is_flagged: bool = False) -> None:
