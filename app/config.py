@@ -3,7 +3,6 @@
 Every name here is documented in `deploy/settings.md`. Nothing else in the code reads the environment.
 """
 
-import tempfile
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -42,6 +41,8 @@ class Settings(BaseSettings):
 
     # Postgres and Redis
     database_url: PostgresDsn = PostgresDsn("postgresql+asyncpg://phaya:phaya@127.0.0.1:5432/phaya")
+    # Who owns the schema; `phaya migrate` alone needs it. Without it the serving role owns the tables.
+    database_owner_url: PostgresDsn | None = None
     database_pool_size: int = Field(default=10, ge=2, le=200)
     redis_url: RedisDsn = RedisDsn("redis://127.0.0.1:6379/0")
 
@@ -64,9 +65,6 @@ class Settings(BaseSettings):
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     retention_days: int | None = Field(default=None, ge=1)
-
-    # Where steps work on files, each in a private folder that is removed after it
-    work_dir: Path = Path(tempfile.gettempdir()) / "phaya-work"
 
     # The guarded fetcher: hosts (`host`, `host:port`) and networks (CIDR) that it may reach although they are private
     fetch_allow: CommaList = ()

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from app.errors import EmbeddedError
@@ -18,9 +18,18 @@ PASSWORD_BYTES = 24
 class Passwords:
     """Made at the first start and kept, since the database remembers them."""
 
-    postgres: str
-    database: str
+    superuser: str
+    owner: str
+    serving: str
     redis: str
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The API keys that `phaya up` shows at every start; a deployment shows a key once."""
+
+    admin_key: str
+    demo_key: str
 
 
 @contextmanager
@@ -44,9 +53,20 @@ def passwords(folder: Path) -> Passwords:
     """The folder's passwords, made at the first call."""
     path = folder / "passwords.json"
     if not path.exists():
-        made = Passwords(*(secrets.token_urlsafe(PASSWORD_BYTES) for _ in range(3)))
+        made = Passwords(*(secrets.token_urlsafe(PASSWORD_BYTES) for _ in fields(Passwords)))
         write_private(path, json.dumps(asdict(made)))
     return Passwords(**json.loads(path.read_text()))
+
+
+def read_keys(folder: Path) -> Keys | None:
+    """The keys that were made for this folder, if any."""
+    path = folder / "keys.json"
+    return Keys(**json.loads(path.read_text())) if path.exists() else None
+
+
+def write_keys(folder: Path, keys: Keys) -> None:
+    """Keep the keys for the next start."""
+    write_private(folder / "keys.json", json.dumps(asdict(keys)))
 
 
 def write_private(path: Path, text: str) -> None:

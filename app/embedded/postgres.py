@@ -27,7 +27,9 @@ from app.embedded.ports import LOOPBACK, free_port
 from app.embedded.process import Part
 from app.errors import EmbeddedError
 
-ROLE = DATABASE = "phaya"
+DATABASE = "phaya"
+OWNER = "phaya"  # Of the database and the schema: migrations run as this role.
+SERVING = "phaya_serving"  # The processes' role, which the migrations make and give its rights.
 SUPERUSER = "postgres"
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 SETTINGS = {
@@ -52,9 +54,13 @@ class Postgres:
     passwords: Passwords
     user: pwd.struct_passwd | None
 
-    def url(self, database: str = DATABASE) -> str:
-        """Where the role reaches the database, as SQLAlchemy writes it."""
-        return f"postgresql+asyncpg://{ROLE}:{self.passwords.database}@{LOOPBACK}:{self.port}/{database}"
+    def owner_url(self, database: str = DATABASE) -> str:
+        """Where the owner of the schema reaches the database, as SQLAlchemy writes it."""
+        return f"postgresql+asyncpg://{OWNER}:{self.passwords.owner}@{LOOPBACK}:{self.port}/{database}"
+
+    def serving_url(self, database: str = DATABASE) -> str:
+        """The same for the role that may only read and write what the migrations grant it, once they have run."""
+        return f"postgresql+asyncpg://{SERVING}:{self.passwords.serving}@{LOOPBACK}:{self.port}/{database}"
 
     def part(self) -> Part:
         """The server as a part of the stack."""
@@ -97,7 +103,7 @@ class Postgres:
             "-d",
             "postgres",
         ]
-        _run(command, sql, env=ENVIRONMENT | {"PGPASSWORD": self.passwords.postgres})
+        _run(command, sql, env=ENVIRONMENT | {"PGPASSWORD": self.passwords.superuser})
 
     def _accepts_connections(self, pid: int) -> bool:
         """Whether that server wrote `ready` into its pid file: its first and its eighth line, as pg_ctl reads them."""
@@ -154,9 +160,9 @@ def _create(folder: Path, binaries: Path, passwords: Passwords, user: pwd.struct
 def _roles(passwords: Passwords) -> str:
     """One statement a line, as single-user mode reads them."""
     return (
-        f"ALTER ROLE {SUPERUSER} PASSWORD '{passwords.postgres}'\n"
-        f"CREATE ROLE {ROLE} LOGIN PASSWORD '{passwords.database}'\n"
-        f"CREATE DATABASE {DATABASE} OWNER {ROLE}\n"
+        f"ALTER ROLE {SUPERUSER} PASSWORD '{passwords.superuser}'\n"
+        f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{passwords.owner}'\n"
+        f"CREATE DATABASE {DATABASE} OWNER {OWNER}\n"
     )
 
 

@@ -18,7 +18,9 @@ from app.errors import EmbeddedError
 
 PR_SET_PDEATHSIG = 1
 TICK_S = 0.01
-LAST_WORDS = 2_000
+LAST_WORDS_BYTES = 4_000
+LAST_WORDS_LINES = 8
+LAST_WORDS_WIDTH = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +60,35 @@ class Child:
         """Whether it runs and answers."""
         return self.is_alive() and self.part.is_ready(self.process.pid)
 
-    def stop(self) -> None:
-        """End it in its own way, and by force when that takes too long; return when it has ended."""
+    def ask_to_stop(self) -> None:
+        """Ask it to end, in its own way."""
         if self.is_alive():
             self.process.send_signal(self.part.stop_signal)
-            try:
-                self.process.wait(self.part.stop_timeout_s)
-            except subprocess.TimeoutExpired:
+
+    def wait_stopped(self, *, is_enough: Callable[[], bool] = lambda: False) -> None:
+        """Return when it has ended; by force once it takes longer than it may, or when `is_enough` says so."""
+        deadline = time.monotonic() + self.part.stop_timeout_s
+        while self.is_alive():
+            if time.monotonic() > deadline or is_enough():
                 self.process.kill()
-        self.process.wait()
+                self.process.wait()
+            time.sleep(TICK_S)
+
+    def stop(self) -> None:
+        """Ask it to end and return when it has."""
+        self.ask_to_stop()
+        self.wait_stopped()
+
+    def is_overdue(self) -> bool:
+        """Whether it has had all the time that it may take to become ready."""
+        return time.monotonic() > self.started_at + self.part.start_timeout_s
 
     def last_words(self) -> str:
-        """The end of its log, for a person to read."""
+        """Where its log is, and the end of it."""
         with self.log.open("rb") as log:
-            log.seek(max(0, log.seek(0, 2) - LAST_WORDS))
-            return log.read().decode(errors="replace").strip()
+            log.seek(max(0, log.seek(0, 2) - LAST_WORDS_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()[-LAST_WORDS_LINES:]
+        return "\n".join([f"  its log, {self.log}, ends:", *(f"  | {line[:LAST_WORDS_WIDTH]}" for line in lines)])
 
 
 def launch(part: Part, log: Path) -> Child:
@@ -98,18 +114,22 @@ def launch(part: Part, log: Path) -> Child:
     return Child(part, process, log)
 
 
-def wait_ready(child: Child) -> None:
-    """Return once the child answers. Raises EmbeddedError, with its last words, if it ends or takes too long."""
-    deadline = child.started_at + child.part.start_timeout_s
+def wait_ready(child: Child, *, pause: Callable[[], None] = lambda: time.sleep(TICK_S)) -> None:
+    """Return once the child answers; `pause` between looks. Raises EmbeddedError if it ends or takes too long."""
     while not child.is_ready():
         if not child.is_alive():
-            raise EmbeddedError(
-                f"{child.part.name} ended at its start (status {child.process.returncode}), see {child.log}:\n"
-                f"{child.last_words()}"
-            )
-        if time.monotonic() > deadline:
-            raise EmbeddedError(f"{child.part.name} does not answer, see {child.log}:\n{child.last_words()}")
-        time.sleep(TICK_S)
+            raise EmbeddedError(f"{child.part.name} {ending(child)}")
+        if child.is_overdue():
+            raise EmbeddedError(f"{child.part.name} does not answer\n{child.last_words()}")
+        pause()
+
+
+def ending(child: Child) -> str:
+    """How a child ended, as a person would tell it: with its last words, unless a signal took it."""
+    status = child.process.returncode
+    if status < 0:
+        return f"(process {child.process.pid}) was killed by {signal.Signals(-status).name}"
+    return f"(process {child.process.pid}) ended with status {status}\n{child.last_words()}"
 
 
 def _end_with_parent(orphan_signal: signal.Signals) -> Callable[[], None] | None:

@@ -18,8 +18,8 @@ class Services:
 
     @property
     def database_url(self) -> str:
-        """The empty database that the cluster came with, or what was left in it."""
-        return self.postgres.url()
+        """The database that the cluster came with, as its owner."""
+        return self.postgres.owner_url()
 
     @property
     def redis_url(self) -> str:
@@ -27,9 +27,9 @@ class Services:
         return self.valkey.url
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
-        """Make a database as a copy of `template`, which nobody may be connected to, and return its URL."""
-        self.postgres.execute(f'CREATE DATABASE "{name}" OWNER {postgres.ROLE} TEMPLATE "{template}"')
-        return self.postgres.url(name)
+        """Make a database as a copy of `template`, which nobody may be connected to, and return its owner's URL."""
+        self.postgres.execute(f'CREATE DATABASE "{name}" OWNER {postgres.OWNER} TEMPLATE "{template}"')
+        return self.postgres.owner_url(name)
 
     def drop_database(self, name: str) -> None:
         """Remove a database and whoever is connected to it."""

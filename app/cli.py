@@ -1,0 +1,33 @@
+"""`phaya`: one command line for every process and every act of the operator.
+
+Each command is a module in `app.commands`. These import what they need when they run, so that help comes at once.
+"""
+
+import click
+
+from app.commands.serve import api, migrate, sandbox, worker
+from app.commands.up import up
+from app.errors import AppError, EmbeddedError
+
+
+class Phaya(click.Group):
+    """Shows the failures that we name as one line; anything else is a mistake of ours and keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except (AppError, EmbeddedError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Phaya)
+def main() -> None:
+    """A self-hosted AI media broker."""
+
+
+for command in (up, api, worker, sandbox, migrate):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main(prog_name="phaya")
