@@ -95,12 +95,13 @@ async def lock_lane(db: AsyncSession, lane: str) -> None:
 
 TAKE_QUERIES = text("""
 WITH paced AS (
-    SELECT greatest(query_at, now() - make_interval(secs => :burst * :interval_s)) AS from_at FROM lanes
+    SELECT greatest(query_at, now() - CAST(:burst AS int) * CAST(:interval AS interval)) AS from_at FROM lanes
      WHERE lane = :lane
 ), taken AS (
-    SELECT least(:wanted, floor(extract(epoch FROM now() - from_at) / :interval_s)::int) AS count, from_at FROM paced
+    SELECT least(:wanted, floor(extract(epoch FROM now() - from_at)
+                                / extract(epoch FROM CAST(:interval AS interval)))::int) AS count, from_at FROM paced
 )
-UPDATE lanes SET query_at = taken.from_at + make_interval(secs => taken.count * :interval_s) FROM taken
+UPDATE lanes SET query_at = taken.from_at + taken.count * CAST(:interval AS interval) FROM taken
  WHERE lane = :lane RETURNING taken.count
 """)
 
@@ -110,7 +111,8 @@ async def take_queries(db: AsyncSession, lane: str, *, wanted: int, per_second: 
 
     The caller holds the lane.
     """
-    values = {"lane": lane, "wanted": wanted, "interval_s": 1 / per_second, "burst": max(1, int(per_second / 4))}
+    interval = timedelta(seconds=1 / per_second)
+    values = {"lane": lane, "wanted": wanted, "interval": interval, "burst": max(1, int(per_second / 4))}
     return cast(int, await db.scalar(TAKE_QUERIES, values))
 
 
