@@ -28,7 +28,7 @@ UPLOAD_BODY = {"requestBody": {"required": True, "content": {"multipart/form-dat
 )
 async def upload(request: Request, broker: BrokerDep, key: Caller) -> Response:
     require_scope(key, "media", "image", "video", "audio")
-    async with work_folder() as folder:
+    with work_folder(broker.settings.work_dir) as folder:
         received = await receive_upload(request, folder, limit_bytes=broker.settings.upload_limit_bytes)
         try:
             file = await keep_file(

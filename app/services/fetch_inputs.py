@@ -78,7 +78,7 @@ async def _own_file(broker: Broker, url: str) -> StoredFile | None:
 
 
 async def _fetch_outside(broker: Broker, job: Job, entry: Input, url: str) -> StoredFile:
-    async with work_folder() as folder:
+    with work_folder(broker.settings.work_dir) as folder:
         fetched = await broker.fetcher.fetch(url, folder / "input", limit_bytes=entry.limit_bytes)
         return await keep_file(
             broker, fetched.path, account_id=job.account_id, job_id=job.id, role=FileRole.INPUT, kinds=entry.kinds,
@@ -97,7 +97,7 @@ async def hand_up(broker: Broker, provider: TaskProvider, key: ProviderKey, kept
 async def _hand_up(broker: Broker, provider: TaskProvider, key: ProviderKey, file_id: UUID) -> str:
     async with broker.db.statement() as db:
         (file,) = await register.load_files(db, [file_id])
-    async with work_folder() as folder:
+    with work_folder(broker.settings.work_dir) as folder:
         path = folder / "input"
         await broker.storage.fetch_to(file.storage_key, path)
         name = f"{file.token}{Path(file.filename).suffix}"

@@ -30,7 +30,7 @@ async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
     if not outputs.urls and not values:
         raise UnsupportedMedia("a success without a file")
     files: list[StoredFile] = []
-    async with work_folder() as folder:
+    with work_folder(broker.settings.work_dir) as folder:
         for number, url in enumerate(outputs.urls):
             target = folder / f"result-{number}"
             fetched = await broker.fetcher.fetch(url, target, limit_bytes=service.result_limit_bytes)
