@@ -3,6 +3,7 @@
 Every name here is documented in `deploy/settings.md`. Nothing else in the code reads the environment.
 """
 
+import tempfile
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -65,6 +66,9 @@ class Settings(BaseSettings):
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     retention_days: int | None = Field(default=None, ge=1)
+
+    # Where steps work on files, each in a private folder that is removed after it
+    work_dir: Path = Path(tempfile.gettempdir()) / "phaya-work"
 
     # The guarded fetcher: hosts (`host`, `host:port`) and networks (CIDR) that it may reach although they are private
     fetch_allow: CommaList = ()

@@ -32,8 +32,9 @@ async def upload(request: Request, broker: BrokerDep, key: Caller) -> Response:
         received = await receive_upload(request, folder, limit_bytes=broker.settings.upload_limit_bytes)
         try:
             file = await keep_file(
-                broker, received.path, account_id=key.account_id, role=FileRole.UPLOAD, kinds=Kinds.ANY,
-                name=received.filename, size=received.size, sha256=received.sha256,
+                broker, received.path, account_id=key.account_id, role=FileRole.UPLOAD,
+                kinds=Kinds.IMAGE | Kinds.VIDEO | Kinds.AUDIO, name=received.filename, size=received.size,
+                sha256=received.sha256,
             )
         except MediaError as refusal:
             problem = str(refusal)

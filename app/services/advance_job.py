@@ -9,17 +9,15 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.attributes import set_committed_value
 
 from app.catalog.model import UpstreamTask
 from app.errors import Broken, FetchFailed, MediaError, ProviderError, Rejected, Throttled, Unclear
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
-from app.jobs.states import AttemptOutcome, JobState, move
+from app.jobs.states import AttemptOutcome, JobState
 from app.providers.port import Done, Failed, Missing, Outputs, ProviderKey, TaskProvider, TaskReport, Working
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost, fail
+from app.services.end_job import LeaseLost, advance_state, fail
 from app.services.fetch_inputs import fetch_inputs, hand_up, open_inputs
 from app.services.leases import keeping
 from app.services.store_results import store_outputs
@@ -111,7 +109,7 @@ async def _submit(broker: Broker, job: Job, attempt: JobAttempt, secret: str) ->
         return
     async with broker.db.transaction() as db:
         await queries.answer_attempt(db, attempt.id, AttemptOutcome.ACCEPTED, task_id=task_id)
-        await _move(db, job, JobState.RUNNING)
+        await advance_state(db, job, JobState.RUNNING)
         await queries.rest(db, job, delay_s=service.usual_s, lease_s=broker.settings.lease_s)
 
 
@@ -124,7 +122,7 @@ async def _not_accepted(broker: Broker, job: Job, attempt: JobAttempt, trouble: 
             await queries.answer_attempt(db, attempt.id, AttemptOutcome.REFUSED, detail=trouble.detail)
             if trouble.is_about_key:
                 await queries.rest_key(db, attempt.provider, attempt.provider_key, for_s=trouble.retry_after_s)
-            await _move(db, job, JobState.QUEUED)
+            await advance_state(db, job, JobState.QUEUED)
             delay_s = 0 if trouble.is_about_key else trouble.retry_after_s
             await queries.rest(db, job, delay_s=delay_s, lease_s=broker.settings.lease_s)
     else:
@@ -139,7 +137,7 @@ async def _lose_track(broker: Broker, job: Job, attempt: JobAttempt | None, deta
     async with broker.db.transaction() as db:
         if attempt is not None:
             await queries.answer_attempt(db, attempt.id, AttemptOutcome.LOST, detail=detail)
-        await _move(db, job, JobState.UNCLEAR)
+        await advance_state(db, job, JobState.UNCLEAR)
         await queries.rest(db, job, delay_s=broker.settings.grace_s, lease_s=broker.settings.lease_s)
 
 
@@ -157,7 +155,7 @@ async def _resolve_unclear(broker: Broker, job: Job, attempt: JobAttempt | None)
         if _is_ours(report, attempt):
             async with broker.db.transaction() as db:
                 await queries.answer_attempt(db, attempt.id, AttemptOutcome.ACCEPTED, task_id=attempt.hinted_task_id)
-                await _move(db, job, JobState.RUNNING)
+                await advance_state(db, job, JobState.RUNNING)
                 await queries.rest(db, job, delay_s=0, lease_s=broker.settings.lease_s)
             broker.doorbell.ring(job.lane)
             return
@@ -208,7 +206,7 @@ async def _poll(broker: Broker, job: Job, attempt: JobAttempt | None) -> None:
 async def _finish(broker: Broker, job: Job, attempt: JobAttempt, done: Done) -> None:
     async with broker.db.transaction() as db:
         await queries.answer_attempt(db, attempt.id, AttemptOutcome.DONE, cost=done.cost)
-        await _move(db, job, JobState.STORING)
+        await advance_state(db, job, JobState.STORING)
         outputs = {"urls": list(done.outputs.urls), "values": dict(done.outputs.values)}
         await queries.write(db, job, outputs=outputs, is_generating=True)
         job.outputs = dict(outputs)
@@ -281,10 +279,3 @@ async def _fail(broker: Broker, job: Job, *, reason: str, error: str, is_flagged
     async with broker.db.transaction() as db:
         await fail(db, job, reason=reason, error=error, is_flagged=is_flagged)
     log.info("job.failed", job_id=str(job.id), service=job.service, reason=reason)
-
-
-async def _move(db: AsyncSession, job: Job, target: JobState) -> None:
-    if not await move(db, job.id, source=job.state, target=target, fence=job.fence):
-        raise LeaseLost(f"{job.id} at fence {job.fence}")
-    # The step goes on with the state that it has just written.
-    set_committed_value(job, "state", target)

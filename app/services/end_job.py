@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app import ledger
 from app.jobs.models import Job
@@ -14,6 +15,13 @@ from app.jobs.states import JobState, move
 
 class LeaseLost(Exception):
     """Somebody else has the job now, or it has ended: the step must change nothing more."""
+
+
+async def advance_state(db: AsyncSession, job: Job, target: JobState) -> None:
+    """Move a job that is leased to us, in its row and in the object that the step goes on with. Raises LeaseLost."""
+    if not await move(db, job.id, source=job.state, target=target, fence=job.fence):
+        raise LeaseLost(f"{job.id} at fence {job.fence}")
+    set_committed_value(job, "state", target)
 
 
 async def succeed(

@@ -1,17 +1,18 @@
 """One job of local work, from its inputs to its stored result, under one lease that is kept alive."""
 
 import asyncio
+from pathlib import Path
 
 import structlog
 
-from app.catalog.model import LocalWork, Progress, Work
+from app.catalog.model import LocalWork, Made, Progress, Service, Work
 from app.errors import MediaError
 from app.jobs import queries
 from app.jobs.models import Job
-from app.jobs.states import JobState, move
+from app.jobs.states import JobState
 from app.media.process import work_folder
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost, fail
+from app.services.end_job import LeaseLost, advance_state, fail
 from app.services.fetch_inputs import fetch_inputs, open_inputs
 from app.services.leases import keeping
 from app.services.store_results import store_made
@@ -48,22 +49,25 @@ async def _run(broker: Broker, job: Job, progress: Progress) -> None:
     if job.tries > RUNS_MOST:
         await _fail(broker, job, reason="broken", error="The work could not be done", is_flagged=True)
         return
-    async with asyncio.timeout(service.run.time_limit_s), work_folder() as folder:
-        kept = await fetch_inputs(broker, service, job)
-        async with broker.db.statement() as db:
-            if not await queries.write(db, job, inputs=kept, is_generating=True, tries=job.tries + 1):
-                raise LeaseLost(str(job.id))
-        inputs = await open_inputs(broker, kept, folder)
-        request = service.request.model_validate(job.request)
-        rates = await broker.rates.of(service.id, service.rates)
-        made = await service.run.run(Work(request, inputs, folder, progress, rates.rates))
+    with work_folder(broker.settings.work_dir) as folder:
+        async with asyncio.timeout(service.run.time_limit_s):
+            made = await _make(broker, job, service, folder, progress)
         async with broker.db.transaction() as db:
-            if job.state is JobState.RUNNING and not await move(
-                db, job.id, source=JobState.RUNNING, target=JobState.STORING, fence=job.fence
-            ):
-                raise LeaseLost(str(job.id))
-        job.state = JobState.STORING
+            if job.state is JobState.RUNNING:
+                await advance_state(db, job, JobState.STORING)
         await store_made(broker, job, made)
+
+
+async def _make(broker: Broker, job: Job, service: Service, folder: Path, progress: Progress) -> Made:
+    assert isinstance(service.run, LocalWork)
+    kept = await fetch_inputs(broker, service, job)
+    async with broker.db.statement() as db:
+        if not await queries.write(db, job, inputs=kept, is_generating=True, tries=job.tries + 1):
+            raise LeaseLost(str(job.id))
+    inputs = await open_inputs(broker, kept, folder)
+    rates = await broker.rates.of(service.id, service.rates)
+    request = service.request.model_validate(job.request)
+    return await service.run.run(Work(request, inputs, folder, progress, rates.rates))
 
 
 async def _fail(broker: Broker, job: Job, *, reason: str, error: str, is_flagged: bool = False) -> None:
