@@ -68,7 +68,7 @@ def _add_create(router: APIRouter, service: Service) -> None:
         if created.is_replay:
             view = await find_own(broker, key, created.job_id, {service.id: service}, now=True)
             return json_answer(_create_body(service, view), headers={"Idempotent-Replayed": "true"})
-        return json_answer(_fresh_body(service, created.job_id, asked, await quote(broker, service, asked)))
+        return json_answer(_fresh_body(service, created.job_id, asked, created.credits))
 
     router.add_api_route(
         service.create_path, create, methods=["POST"], tags=[service.title], summary=service.summary,
@@ -90,7 +90,7 @@ def _dry_run_parameter() -> dict[str, Any]:
 
 async def _dry_run(broker: Broker, key: KeyRecord, service: Service, asked: Any) -> Response:
     check_available(broker, service)
-    price = await quote(broker, service, asked)
+    price = await quote(broker, key, service, asked)
     async with broker.db.statement() as db:
         balance = await find_balance(db, key.account_id)
     return json_answer({
@@ -182,13 +182,13 @@ def base_url(request: Request) -> str:
     return public_url or f"{request.url.scheme}://{request.url.netloc}"
 
 
-def _fresh_body(service: Service, job_id: UUID, asked: Any, price: Any) -> dict[str, Any]:
+def _fresh_body(service: Service, job_id: UUID, asked: Any, credits: Decimal) -> dict[str, Any]:
     converted = " ".join(service.convert(asked))
     return {
         "success": True, "job_id": str(job_id), "task_id": str(job_id),
         "status": service.vocabulary.word(JobState.QUEUED, is_generating=False),
         "message": f"Job created. {converted}" if converted else "Job created",
-        "credits_used": price.credits if service.hold is HoldKind.VISIBLE else Decimal(0),
+        "credits_used": credits if service.hold is HoldKind.VISIBLE else Decimal(0),
     }
 
 

@@ -217,6 +217,17 @@ def value(name: str, schema: Mapping[str, object]) -> ResultField:
 
 
 @dataclass(frozen=True)
+class Metered:
+    """Priced by how long an input lasts, which is measured during the create; `Service.price` is then the least.
+
+    `price` gets the request, the rates and the seconds of the first file in `field`.
+    """
+
+    field: str
+    price: Callable[[Any, Rates, Decimal], Credits]
+
+
+@dataclass(frozen=True)
 class Example:
     """A request that the documentation shows and the suite sends, and what it costs."""
 
@@ -241,6 +252,7 @@ class Service:
     result_kinds: Kinds
     examples: tuple[Example, ...]
     inputs: tuple[Input, ...] = ()
+    metered: Metered | None = None
     hold: HoldKind = HoldKind.VISIBLE
     verb: Literal["create", "generate"] = "create"
     is_cancellable: bool = False

@@ -18,7 +18,7 @@ from app.jobs.states import AttemptOutcome, JobState
 from app.providers.port import Done, Failed, Missing, Outputs, ProviderKey, TaskProvider, TaskReport, Working
 from app.services.broker import Broker
 from app.services.end_job import LeaseLost, advance_state, fail
-from app.services.fetch_inputs import fetch_inputs, hand_up, open_inputs
+from app.services.fetch_inputs import fetch_job_inputs, hand_up, open_inputs
 from app.services.leases import keeping
 from app.services.store_results import store_outputs
 from app.services.take_work import Step, hash_callback_secret
@@ -74,7 +74,7 @@ async def _prepare(broker: Broker, job: Job) -> None:
         return
     provider = _provider(broker, job)
     try:
-        kept = await fetch_inputs(broker, broker.service(job.service), job)
+        kept = await fetch_job_inputs(broker, broker.service(job.service), job)
         await hand_up(broker, provider, random.choice(provider.keys), kept)  # noqa: S311 - any key will do
     except MediaError as refusal:
         await _fail(broker, job, reason="input_unusable", error=str(refusal))

@@ -1,6 +1,7 @@
 """A client's inputs: each URL is fetched once, probed and stored; what is worked on later are those very bytes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,21 +45,37 @@ def refuse_private_urls(broker: Broker, service: Service, request: Mapping[str, 
                 ) from refusal
 
 
-async def fetch_inputs(broker: Broker, service: Service, job: Job) -> Kept:
+@dataclass(frozen=True)
+class Owner:
+    """Whose inputs they are; those that are measured before there is a job have no job."""
+
+    account_id: UUID
+    job_id: UUID | None = None
+
+
+async def fetch_inputs(
+    broker: Broker, service: Service, request: Mapping[str, object], *, owner: Owner, kept: Mapping[str, Any]
+) -> Kept:
     """Fetch, probe and store every input that is not kept yet. Raises MediaError, whose message is for the client."""
-    kept: Kept = {field: list(files) for field, files in job.inputs.items()}
+    found: Kept = {field: list(files) for field, files in kept.items()}
     for entry in service.inputs:
-        files = kept.setdefault(entry.field, [])
-        for url in urls_of(job.request, entry.field)[len(files) :]:
-            file = await _fetch(broker, job, entry, url)
+        files = found.setdefault(entry.field, [])
+        for url in urls_of(request, entry.field)[len(files) :]:
+            file = await _fetch(broker, owner, entry, url)
             files.append({"file_id": str(file.id)})
-    return kept
+    return found
 
 
-async def _fetch(broker: Broker, job: Job, entry: Input, url: str) -> StoredFile:
+async def fetch_job_inputs(broker: Broker, service: Service, job: Job) -> Kept:
+    """The same for a job that exists."""
+    owner = Owner(job.account_id, job.id)
+    return await fetch_inputs(broker, service, job.request, owner=owner, kept=job.inputs)
+
+
+async def _fetch(broker: Broker, owner: Owner, entry: Input, url: str) -> StoredFile:
     file = await _own_file(broker, url)
     if file is None:
-        file = await _fetch_outside(broker, job, entry, url)
+        file = await _fetch_outside(broker, owner, entry, url)
     media = media_of(file)
     if not media.kind & entry.kinds:
         raise UnsupportedMedia(f"{entry.field}: {media.content_type} is not accepted here")
@@ -77,11 +94,11 @@ async def _own_file(broker: Broker, url: str) -> StoredFile | None:
         return await register.find_by_token(db, token)
 
 
-async def _fetch_outside(broker: Broker, job: Job, entry: Input, url: str) -> StoredFile:
+async def _fetch_outside(broker: Broker, owner: Owner, entry: Input, url: str) -> StoredFile:
     with work_folder(broker.settings.work_dir) as folder:
         fetched = await broker.fetcher.fetch(url, folder / "input", limit_bytes=entry.limit_bytes)
         return await keep_file(
-            broker, fetched.path, account_id=job.account_id, job_id=job.id, role=FileRole.INPUT, kinds=entry.kinds,
+            broker, fetched.path, account_id=owner.account_id, job_id=owner.job_id, role=FileRole.INPUT, kinds=entry.kinds,
             name=PurePosixPath(urlsplit(url).path).name, size=fetched.size, sha256=fetched.sha256,
         )
 

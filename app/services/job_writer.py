@@ -13,12 +13,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import Row, func, select, text
 
 from app.db.batch import Batcher
 from app.db.engine import Database
 from app.db.ids import new_id
 from app.errors import Invalid
+from app.jobs.models import IdempotencyKey, Job
 from app.jobs.states import JobState
 from app.ledger import HoldKind, shortage
 
@@ -67,11 +68,15 @@ class NewJob:
 
 @dataclass(frozen=True)
 class Created:
-    """A job that exists. `is_replay`: it was made by an earlier request with the same idempotency key."""
+    """A job that exists. `is_replay`: it was made by an earlier request with the same idempotency key.
+
+    `credits` is what was held for it by this request.
+    """
 
     job_id: UUID
     created_at: datetime
     is_replay: bool
+    credits: Decimal = Decimal(0)
     response: Mapping[str, object] | None = None
 
 
@@ -85,6 +90,20 @@ class JobWriter:
     async def create(self, job: NewJob) -> Created:
         """Hold the credits and write the job, durably, or raise InsufficientCredits or Invalid and change nothing."""
         return await self._batcher.ask(job)
+
+    async def find(self, account_id: UUID, idempotency: Idempotency) -> Created | None:
+        """What an earlier request with this idempotency key made, for callers with much to do before `create`."""
+        query = select(IdempotencyKey, Job.created_at).join(Job, Job.id == IdempotencyKey.job_id)
+        known = (IdempotencyKey.account_id == account_id, IdempotencyKey.route == idempotency.route,
+                 IdempotencyKey.key == idempotency.key, IdempotencyKey.expires_at > func.now())
+        async with self._db.statement() as db:
+            row = (await db.execute(query.where(*known))).one_or_none()
+        if row is None:
+            return None
+        kept, created_at = row
+        if kept.body_hash != bytes.fromhex(idempotency.body_hash):
+            raise _reused()
+        return Created(kept.job_id, created_at, is_replay=True, response=kept.response)
 
     async def close(self) -> None:
         """Wait for the batches under way."""
@@ -101,11 +120,15 @@ class JobWriter:
 
     async def _answer(self, job: NewJob, row: Row[Any]) -> Created | Exception:
         if row.r_outcome in ("held", "replayed"):
-            return Created(row.r_job_id, row.r_created_at, row.r_outcome == "replayed", row.r_response)
+            return Created(row.r_job_id, row.r_created_at, row.r_outcome == "replayed", job.credits, row.r_response)
         if row.r_outcome == "key_reused":
-            return Invalid("This Idempotency-Key was used with another body", code="idempotency_key_reused")
+            return _reused()
         async with self._db.statement() as db:
             return await shortage(db, job.account_id, job.key_id, required=job.credits)
+
+
+def _reused() -> Invalid:
+    return Invalid("This Idempotency-Key was used with another body", code="idempotency_key_reused")
 
 
 def _row(position: int, job: NewJob) -> dict[str, object]:

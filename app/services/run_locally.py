@@ -13,7 +13,7 @@ from app.jobs.states import JobState
 from app.media.process import work_folder
 from app.services.broker import Broker
 from app.services.end_job import LeaseLost, advance_state, fail
-from app.services.fetch_inputs import fetch_inputs, open_inputs
+from app.services.fetch_inputs import fetch_job_inputs, open_inputs
 from app.services.leases import keeping
 from app.services.store_results import store_made
 
@@ -60,7 +60,7 @@ async def _run(broker: Broker, job: Job, progress: Progress) -> None:
 
 async def _make(broker: Broker, job: Job, service: Service, folder: Path, progress: Progress) -> Made:
     assert isinstance(service.run, LocalWork)
-    kept = await fetch_inputs(broker, service, job)
+    kept = await fetch_job_inputs(broker, service, job)
     async with broker.db.statement() as db:
         if not await queries.write(db, job, inputs=kept, is_generating=True, tries=job.tries + 1):
             raise LeaseLost(str(job.id))

@@ -1,21 +1,33 @@
 """Accepting a request for a media service: price it, hold the credits, write the job, wake a worker."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from app.accounts.keys import KeyRecord
-from app.catalog.model import LocalWork, Service, ServiceRequest
-from app.errors import Unavailable
+from app.catalog.model import LocalWork, Metered, Service, ServiceRequest
+from app.errors import FileTooLarge, Invalid, MediaError, TooLarge, Unavailable
+from app.files.register import load_files
+from app.ledger import find_balance, shortage
 from app.services.broker import Broker
+from app.services.fetch_inputs import Kept, Owner, fetch_inputs
 from app.services.job_writer import Created, Idempotency, NewJob
+from app.services.keep_files import media_of
+
+# Creates that must fetch and measure a file first share this many places in a process; the others wait for one.
+MEASURING = asyncio.Semaphore(4)
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What a request costs now, and under which version of the rates."""
+    """What a request costs now, under which version of the rates, and the inputs that were measured for it."""
 
     credits: Decimal
     rates_version: int
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check_available(broker: Broker, service: Service) -> None:
@@ -25,10 +37,42 @@ def check_available(broker: Broker, service: Service) -> None:
         raise Unavailable(f"{service.title} is not available on this server: it has no provider")
 
 
-async def quote(broker: Broker, service: Service, request: ServiceRequest) -> Quote:
-    """The price of a request, from the same function for a dry run and for the real one."""
+async def quote(broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest) -> Quote:
+    """The price of a request, from the same function for a dry run and for the real one.
+
+    A metered service fetches and measures here, in a bounded pool, once the caller can pay the least that it costs;
+    the bytes that are measured are those that are used. Raises InsufficientCredits, Invalid, TooLarge.
+    """
     now = await broker.rates.of(service.id, service.rates)
-    return Quote(service.price(request, now.rates), now.version)
+    price = service.price(request, now.rates)
+    if service.metered is None:
+        return Quote(price, now.version)
+    async with broker.db.statement() as db:
+        if (await find_balance(db, caller.account_id)).available < price:
+            raise await shortage(db, caller.account_id, caller.id, required=price)
+    async with MEASURING:
+        inputs = await _fetch(broker, caller, service, request)
+        seconds = await _seconds(broker, service.metered, inputs)
+    return Quote(service.metered.price(request, now.rates, seconds), now.version, inputs)
+
+
+async def _fetch(broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest) -> Kept:
+    owner = Owner(caller.account_id)
+    try:
+        return await fetch_inputs(broker, service, request.model_dump(mode="json"), owner=owner, kept={})
+    except FileTooLarge as refusal:
+        raise TooLarge(str(refusal)) from refusal
+    except MediaError as refusal:
+        raise Invalid(str(refusal)) from refusal
+
+
+async def _seconds(broker: Broker, metered: Metered, inputs: Kept) -> Decimal:
+    async with broker.db.statement() as db:
+        (file,) = await load_files(db, [UUID(inputs[metered.field][0]["file_id"])])
+    seconds = media_of(file).duration_s
+    if not seconds:
+        raise Invalid(f"{metered.field}: the file has no length")
+    return Decimal(str(seconds))
 
 
 async def submit_job(
@@ -39,7 +83,11 @@ async def submit_job(
     After this returns the job exists, its credits are held, and it will reach an end whatever process dies.
     """
     check_available(broker, service)
-    price = await quote(broker, service, request)
+    if service.metered is not None and idempotency is not None:
+        earlier = await broker.jobs.find(caller.account_id, idempotency)
+        if earlier is not None:
+            return earlier
+    price = await quote(broker, caller, service, request)
     created = await broker.jobs.create(
         NewJob(
             account_id=caller.account_id,
@@ -55,6 +103,7 @@ async def submit_job(
             prepared=isinstance(service.run, LocalWork) or not service.inputs,
             message=" ".join(service.convert(request)) or None,
             idempotency=idempotency,
+            inputs=price.inputs,
         )
     )
     if not created.is_replay:
