@@ -10,7 +10,7 @@ from app.api.schemas import error_responses
 from app.errors import Invalid, MediaError
 from app.files.models import FileRole
 from app.files.register import file_path
-from app.media.probe import Kinds
+from app.media.formats import Kinds
 from app.media.process import work_folder
 from app.services.keep_files import keep_file
 from app.services.queue_stats import queue_stats

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from app.jobs.states import JobState
 from app.ledger import HoldKind
-from app.media.probe import Kinds, MediaInfo
+from app.media.formats import Kinds
+from app.media.probe import MediaInfo
 from app.providers.port import Outputs, Task
 
 Credits = Decimal

@@ -36,6 +36,11 @@ class MediaInfo:
     audio_codec: str | None = None
 
     @property
+    def kind(self) -> Kinds:
+        """Picture, film or sound."""
+        return Kinds[self.content_type.split("/")[0].upper()]
+
+    @property
     def has_video(self) -> bool:
         """Whether there is a film in it."""
         return self.video_codec is not None

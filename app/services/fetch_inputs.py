@@ -98,8 +98,8 @@ async def _fetch_outside(broker: Broker, owner: Owner, entry: Input, url: str) -
     with work_folder(broker.settings.work_dir) as folder:
         fetched = await broker.fetcher.fetch(url, folder / "input", limit_bytes=entry.limit_bytes)
         return await keep_file(
-            broker, fetched.path, account_id=owner.account_id, job_id=owner.job_id, role=FileRole.INPUT, kinds=entry.kinds,
-            name=PurePosixPath(urlsplit(url).path).name, size=fetched.size, sha256=fetched.sha256,
+            broker, fetched.path, account_id=owner.account_id, job_id=owner.job_id, role=FileRole.INPUT,
+            kinds=entry.kinds, name=PurePosixPath(urlsplit(url).path).name, size=fetched.size, sha256=fetched.sha256,
         )
 
 

@@ -101,6 +101,7 @@ class JobWriter:
         if row is None:
             return None
         kept, created_at = row
+        assert kept.job_id is not None
         if kept.body_hash != bytes.fromhex(idempotency.body_hash):
             raise _reused()
         return Created(kept.job_id, created_at, is_replay=True, response=kept.response)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from app.files import register
 from app.files.models import FileRole, StoredFile
-from app.media.probe import Kinds, MediaInfo, probe
+from app.media.formats import Kinds
+from app.media.probe import MediaInfo, probe
 from app.services.broker import Broker
 from app.storage import new_key
 

@@ -18,8 +18,8 @@ from app.catalog.model import (
     flat_price,
 )
 from app.errors import UnsupportedMedia
+from app.media.formats import Kinds
 from app.media.kenburns import KenBurns, render
-from app.media.probe import Kinds
 
 FORMATS = {"jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
 

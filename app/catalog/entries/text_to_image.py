@@ -15,7 +15,7 @@ from app.catalog.model import (
     first_file,
     flat_price,
 )
-from app.media.probe import Kinds
+from app.media.formats import Kinds
 from app.providers.port import Task
 
 
