@@ -1,11 +1,19 @@
 """What every test may ask for. Real parts only: Postgres and Valkey run for the session, from wheels."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from itertools import count
 
 import pytest
 
+from app.config import Environment, Settings
+from app.db.engine import Database
+from app.db.migrate import upgrade
 from app.embedded import Services
 from app.embedded import services as embedded_services
+
+numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +21,52 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The session's Postgres and Valkey, with an empty database."""
     with embedded_services(tmp_path_factory.mktemp("services")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def template(services: Services) -> str:
+    """The name of a database with the schema and no rows, from which others are cut."""
+    name = "template_with_schema"
+    asyncio.run(upgrade(services.create_database(name), services.postgres.serving_url(name)))
+    return name
+
+
+@contextmanager
+def fresh_database(services: Services, template: str) -> Iterator[str]:
+    """The name of a database with the schema and no rows."""
+    name = f"test_{next(numbers)}"
+    services.create_database(name, template=template)
+    yield name
+    services.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def module_database(services: Services, template: str) -> Iterator[str]:
+    """A database for a module whose tests keep to accounts of their own."""
+    with fresh_database(services, template) as name:
+        yield name
+
+
+@pytest.fixture
+def database_name(services: Services, template: str) -> Iterator[str]:
+    """A database of the test's own. A module that needs none overrides this by `module_database`: it saves time."""
+    with fresh_database(services, template) as name:
+        yield name
+
+
+@pytest.fixture
+def settings(services: Services, database_name: str) -> Settings:
+    """Settings of a process that serves the test's own database, with the rights that it has in a deployment."""
+    return Settings.model_validate({
+        "environment": Environment.EMBEDDED,
+        "database_url": services.postgres.serving_url(database_name),
+        "redis_url": services.redis_url,
+    })
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """A pool of connections to the test's own database."""
+    pool = Database(settings)
+    yield pool
+    await pool.close()

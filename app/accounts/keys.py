@@ -3,13 +3,14 @@
 import hashlib
 import secrets
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.models import Account, AdminAct, ApiKey
@@ -63,11 +64,10 @@ def parse_networks(addresses: Iterable[str]) -> tuple[IPv4Network | IPv6Network,
 
 async def create_account(db: AsyncSession, *, email: str, name: str) -> Account:
     """Make an account. Raises Conflict if the e-mail is taken."""
-    if await db.scalar(select(Account.id).where(Account.email == email)) is not None:
+    row = upsert(Account).values(id=new_id(), email=email, name=name).on_conflict_do_nothing()
+    account = (await db.scalars(row.returning(Account))).one_or_none()
+    if account is None:
         raise Conflict("An account with this email exists")
-    account = Account(id=new_id(), email=email, name=name)
-    db.add(account)
-    await db.flush()
     return account
 
 
@@ -102,18 +102,16 @@ async def create_key(
     return key, secret
 
 
-async def revoke_key(db: AsyncSession, key_id: UUID) -> ApiKey:
-    """Revoke a key for good; a second time changes nothing. Raises NotFound."""
-    key = await get_key(db, key_id)
-    if key.revoked_at is None:
-        key.revoked_at = datetime.now(UTC)
-        await db.execute(update(ApiKey).where(ApiKey.id == key_id).values(revoked_at=key.revoked_at))
-    return key
+async def revoke_key(db: AsyncSession, key_id: UUID) -> bool:
+    """Revoke a key for good. False if it was revoked before, or never was."""
+    live = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+    revoked = await db.scalar(live.values(revoked_at=func.now()).returning(ApiKey.id))
+    return revoked is not None
 
 
 async def get_key(db: AsyncSession, key_id: UUID) -> ApiKey:
     """The key. Raises NotFound."""
-    key = await db.get(ApiKey, key_id)
+    key = await db.get(ApiKey, key_id, populate_existing=True)
     if key is None:
         raise NotFound("No such key")
     return key
@@ -132,6 +130,8 @@ async def find_keys(db: AsyncSession, hashes: Sequence[bytes]) -> dict[bytes, Ke
     }
 
 
-async def record_act(db: AsyncSession, *, actor: str, act: str, subject: str, detail: dict[str, object]) -> None:
+async def record_act(
+    db: AsyncSession, *, actor: str, act: str, subject: UUID | str, detail: Mapping[str, object]
+) -> None:
     """Write down what an admin did, in the transaction that does it."""
-    await db.execute(insert(AdminAct).values(actor=actor, act=act, subject=subject, detail=detail))
+    await db.execute(insert(AdminAct).values(actor=actor, act=act, subject=str(subject), detail=dict(detail)))

@@ -23,6 +23,7 @@ from app.services.accounts import create_account, create_key, grant
 ADMIN_EMAIL = "admin@localhost"
 DEMO_EMAIL = "demo@localhost"
 DEMO_CREDITS = Decimal(10_000)
+ACTOR = "phaya up"
 
 
 async def prepare_database(settings: Settings, folder: Path) -> None:
@@ -52,10 +53,10 @@ async def _make_key(db: AsyncSession, email: str, scopes: Sequence[str]) -> str:
     account_id = await db.scalar(select(Account.id).where(Account.email == email))
     if account_id is None:
         name = email.partition("@")[0].capitalize()
-        account_id = (await create_account(db, email=email, name=name)).id
+        account_id = (await create_account(db, actor=ACTOR, email=email, name=name)).id
         if email == DEMO_EMAIL:
-            await grant(db, account_id, credits=DEMO_CREDITS, note="To try it out", key="demo")
-    _, secret = await create_key(db, account_id, name="phaya up", scopes=scopes)
+            await grant(db, account_id, actor=ACTOR, credits=DEMO_CREDITS, note="To try it out", key="demo")
+    _, secret = await create_key(db, account_id, actor=ACTOR, name=ACTOR, scopes=scopes)
     return secret
 
 

@@ -9,8 +9,9 @@ It knows nothing of services and providers. The hold of a create is made by the 
 (migrations/), in the same statement as the job.
 """
 
-from app.ledger.audit import Violation, audit
+from app.ledger.audit import AuditReport, Violation, audit
 from app.ledger.book import (
+    Adjustment,
     BalanceView,
     EntryView,
     capture,
@@ -29,6 +30,8 @@ from app.ledger.book import (
 from app.ledger.models import EntryKind, HoldKind
 
 __all__ = [
+    "Adjustment",
+    "AuditReport",
     "BalanceView",
     "EntryKind",
     "EntryView",

@@ -6,18 +6,21 @@ Locks are taken in one order everywhere: the job's row (by the caller), its hold
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.ids import new_id
-from app.errors import Conflict, InsufficientCredits, Invalid, NotFound
+from app.errors import InsufficientCredits, Invalid, NotFound
 from app.ledger.models import Balance, EntryKind, Hold, HoldKind, HoldState, KeyBudget, LedgerEntry
 
 ZERO = Decimal(0)
+# The column's precision. Money never has more places, so that what is added up is what is stored.
+PLACES = Decimal("1e-9")
+# No operator's entry lifts a balance above this; the column takes ten times as much, so that refunds always fit.
+BALANCE_MOST = Decimal(10_000_000_000)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,14 @@ class EntryView:
     job_id: UUID | None
     description: str
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """An operator's entry. `is_replay`: it was made before, under the same key."""
+
+    entry: EntryView
+    is_replay: bool
 
 
 async def open_account(db: AsyncSession, account_id: UUID) -> None:
@@ -85,51 +96,76 @@ async def list_entries(
         query = query.where(LedgerEntry.account_id == account_id)
     if before is not None:
         query = query.where(LedgerEntry.id < before)
-    return [
-        EntryView(
-            id=entry.id, account_id=entry.account_id, kind=entry.kind, amount=entry.amount,
-            balance_after=entry.balance_after, service=entry.service, job_id=entry.job_id,
-            description=entry.description, created_at=entry.created_at,
-        )
-        for entry in await db.scalars(query)
-    ]
+    return [_view(entry) for entry in await db.scalars(query)]
 
 
-async def grant(db: AsyncSession, account_id: UUID, *, credits: Decimal, key: str, note: str) -> BalanceView:
-    """Add credits. The same `key` adds them once: a second grant with it raises Conflict."""
-    if credits <= 0:
+def _view(entry: LedgerEntry) -> EntryView:
+    return EntryView(
+        id=entry.id, account_id=entry.account_id, kind=entry.kind, amount=entry.amount,
+        balance_after=entry.balance_after, service=entry.service, job_id=entry.job_id,
+        description=entry.description, created_at=entry.created_at,
+    )
+
+
+async def grant(db: AsyncSession, account_id: UUID, *, credits: Decimal, key: str, note: str) -> Adjustment:
+    """Add credits. The same `key` adds them once: asked again, the first entry is the answer.
+
+    Raises NotFound, and Invalid for an amount that is not above zero or a key that stands for another grant.
+    """
+    if _exact(credits) <= 0:
         raise Invalid("credits must be more than 0")
     return await _adjust(db, account_id, EntryKind.TOPUP, credits, key=key, note=note)
 
 
-async def correct(db: AsyncSession, account_id: UUID, *, credits: Decimal, key: str, note: str) -> BalanceView:
-    """Set a mistake right by an entry of its own; `credits` is signed. Raises InsufficientCredits below zero."""
-    if credits == 0:
+async def correct(db: AsyncSession, account_id: UUID, *, credits: Decimal, key: str, note: str) -> Adjustment:
+    """Set a mistake right by an entry of its own; `credits` is signed. The same `key` does it once, as in `grant`.
+
+    Raises NotFound, Invalid, and InsufficientCredits for more than is available.
+    """
+    if _exact(credits) == 0:
         raise Invalid("credits must not be 0")
     return await _adjust(db, account_id, EntryKind.CORRECTION, credits, key=key, note=note)
 
 
 async def _adjust(
     db: AsyncSession, account_id: UUID, kind: EntryKind, credits: Decimal, *, key: str, note: str
-) -> BalanceView:
+) -> Adjustment:
+    credits = _exact(credits)
+    key = f"{kind}:{account_id}:{key}"
+    # Whoever asks twice at once waits here, and then finds the first one's entry.
+    balance = await _lock_balance(db, account_id)
+    made = await db.scalar(select(LedgerEntry).where(LedgerEntry.key == key))
+    if made is not None:
+        if (made.amount, made.description) != (credits, note):
+            raise Invalid("This Idempotency-Key was used with another body", code="idempotency_key_reused")
+        return Adjustment(_view(made), is_replay=True)
+    if balance + credits > BALANCE_MOST:
+        raise Invalid(f"An account holds at most {BALANCE_MOST:,} credits")
     moved = await _move_balance(db, account_id, balance=credits, available=credits)
-    entry = (
-        upsert(LedgerEntry)
-        .values(account_id=account_id, version=moved.version, kind=kind, amount=credits, balance_after=moved.balance,
-                key=key, description=note)
-        .on_conflict_do_nothing(constraint="ledger_entries_key_key")
-        .returning(LedgerEntry.id)
+    entry = insert(LedgerEntry).values(
+        account_id=account_id, version=moved.version, kind=kind, amount=credits, balance_after=moved.balance, key=key,
+        description=note,
     )
-    if (await db.execute(entry)).first() is None:
-        raise Conflict("This grant has been made already")
-    return BalanceView(balance=moved.balance, available=moved.available)
+    return Adjustment(_view((await db.scalars(entry.returning(LedgerEntry))).one()), is_replay=False)
+
+
+async def _lock_balance(db: AsyncSession, account_id: UUID) -> Decimal:
+    query = select(Balance.balance).where(Balance.account_id == account_id).with_for_update(key_share=True)
+    balance = await db.scalar(query)
+    if balance is None:
+        raise NotFound("No such account")
+    return balance
+
+
+def _exact(credits: Decimal) -> Decimal:
+    return credits.quantize(PLACES, rounding=ROUND_HALF_UP)
 
 
 async def hold_more(
     db: AsyncSession, *, account_id: UUID, key_id: UUID, job_id: UUID, service: str, kind: HoldKind, credits: Decimal
 ) -> None:
     """Hold further credits for a job that exists. Raises InsufficientCredits."""
-    await db.execute(select(Balance.account_id).where(Balance.account_id == account_id).with_for_update(key_share=True))
+    await _lock_balance(db, account_id)
     outcome = await db.scalar(
         text("SELECT ledger_hold(:account, :key, :job, :hold, :kind, :credits, :service)"),
         {"account": account_id, "key": key_id, "job": job_id, "hold": new_id(), "kind": kind, "credits": credits,
@@ -153,8 +189,9 @@ async def capture(db: AsyncSession, job_id: UUID, *, credits: Decimal | None = N
     Answers what was kept: never more than was held. Holds that are resolved already are left alone.
     """
     kept = ZERO
+    wanted = None if credits is None else _exact(credits)
     for hold in await _open_holds(db, job_id):
-        part = hold.amount if credits is None else min(hold.amount, credits - kept)
+        part = hold.amount if wanted is None else min(hold.amount, wanted - kept)
         await _resolve(db, hold, HoldState.CAPTURED, captured=part)
         kept += part
     return kept

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from app.files.register import take_expired
 from app.jobs import queries
 from app.jobs.states import JobState
-from app.ledger import Violation, audit
+from app.ledger import AuditReport
+from app.services.audit_ledger import audit_ledger
 from app.services.broker import Broker
 from app.services.end_job import LeaseLost, fail
 
@@ -57,11 +58,9 @@ async def forget_old_keys(broker: Broker) -> None:
         await db.execute(text("DELETE FROM idempotency_keys WHERE expires_at < now()"))
 
 
-async def audit_now(broker: Broker) -> list[Violation]:
-    """Run the ledger's audit on one snapshot and log what breaks."""
-    async with broker.db.transaction() as db:
-        await db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        found = await audit(db)
-    for violation in found:
+async def audit_now(broker: Broker) -> AuditReport:
+    """Run the ledger's audit and log what breaks."""
+    report = await audit_ledger(broker.db)
+    for violation in report.violations:
         log.error("audit.violation", rule=violation.rule, subject=violation.subject, detail=violation.detail)
-    return found
+    return report

@@ -12,10 +12,13 @@ CREATE FUNCTION ledger_hold(
     p_account uuid, p_key uuid, p_job uuid, p_hold uuid, p_kind text, p_amount numeric, p_service text
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    v_writes boolean := p_kind = 'visible' AND p_amount > 0;
+    v_writes boolean;
     v_balance numeric;
     v_version bigint;
 BEGIN
+    -- As the columns round, so that what is taken off the balance is what the hold gives back.
+    p_amount := round(p_amount, 9);
+    v_writes := p_kind = 'visible' AND p_amount > 0;
     UPDATE key_budgets SET spent = spent + p_amount
      WHERE key_id = p_key AND (credit_limit IS NULL OR spent + p_amount <= credit_limit);
     IF NOT FOUND THEN
@@ -127,7 +130,7 @@ BEGIN
 END $$
 """
 
-APPEND_ONLY = ("ledger_entries", "admin_acts", "rate_changes")
+APPEND_ONLY = ("ledger_entries", "admin_acts", "rate_changes", "job_events")
 
 
 def upgrade() -> None:
