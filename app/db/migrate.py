@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 SCRIPTS = Path(__file__).parent.parent.parent / "migrations"
 
-# Money and the record of admins' acts can be added to, never rewritten. A trigger stands behind these grants.
+# Money and what was done are added to, never rewritten. A trigger stands behind these grants.
 APPEND_ONLY = ("ledger_entries", "admin_acts", "rate_changes", "job_events")
+# The only rows that the processes ever delete.
+DELETABLE = ("idempotency_keys",)
 # One migration at a time, however many are started.
 MIGRATION_LOCK = 7_265_011
 
@@ -65,9 +67,12 @@ def _grant(connection: Connection, serving_url: str) -> None:
     # DDL takes no parameters: Postgres itself quotes the password.
     password = connection.scalar(text("SELECT quote_literal(:secret)"), {"secret": str(serving.password or "")})
     connection.exec_driver_sql(f"{verb} ROLE {role} LOGIN PASSWORD {password}")
-    connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
-    connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
-    connection.exec_driver_sql(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}")
-    for table in APPEND_ONLY:
-        connection.exec_driver_sql(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
-    connection.exec_driver_sql(f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}")
+    for statement in (
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT DELETE ON {', '.join(DELETABLE)} TO {role}",
+        f"REVOKE UPDATE ON {', '.join(APPEND_ONLY)} FROM {role}",
+        f"REVOKE INSERT, UPDATE ON alembic_version FROM {role}",
+    ):
+        connection.exec_driver_sql(statement)
