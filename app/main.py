@@ -13,6 +13,7 @@ from app.api import callbacks, files, health, media, user
 from app.api.answers import answer_app_error, answer_crash, answer_http_error, answer_validation_error
 from app.api.edge import Edge
 from app.api.generation import generation_routes
+from app.api.hot import HotPath, HotRoutes
 from app.api.schemas import COMPONENTS, request_schemas
 from app.catalog.loader import load_catalog
 from app.config import Settings, get_settings
@@ -37,7 +38,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Phaya", version="1.0.2", summary="A self-hosted AI media broker", lifespan=lifespan,
         docs_url=None, redoc_url=None, redirect_slashes=False,
     )
-    app.include_router(generation_routes(catalog))
+    hot = HotRoutes()
+    app.include_router(generation_routes(catalog, hot))
     for module in (media, user, files, callbacks, health):
         app.include_router(module.router)
     app.add_exception_handler(AppError, answer_app_error)
@@ -48,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
+    app.add_middleware(HotPath, routes=hot)
     app.add_middleware(Edge)
     _describe(app, {"schemas": COMPONENTS | request_schemas(catalog)})
     return app

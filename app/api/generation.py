@@ -19,6 +19,7 @@ from app.api.deps import (
     read_body,
     require_scope,
 )
+from app.api.hot import HotRoutes
 from app.api.schemas import create_schema, error_responses, history_schema, request_body, status_schema
 from app.catalog.model import JobResult, ResultFile, Service
 from app.errors import NotFound
@@ -38,23 +39,26 @@ MESSAGES = {
 }
 
 
-def generation_routes(catalog: Mapping[str, Service]) -> APIRouter:
-    """Every route of every service. Services that share a status path (the media utilities) share its route."""
+def generation_routes(catalog: Mapping[str, Service], hot: HotRoutes) -> APIRouter:
+    """Every route of every service; creates and status reads go to `hot` as well.
+
+    Services that share a status path (the media utilities) share its route.
+    """
     router = APIRouter(prefix=PREFIX)
     families: dict[str, list[Service]] = {}
     for service in catalog.values():
         families.setdefault(service.status_path, []).append(service)
-        _add_create(router, service)
+        _add_create(router, service, hot)
         if service.is_cancellable:
             _add_cancel(router, service)
         if service.has_history:
             _add_history(router, service)
     for path, services in families.items():
-        _add_status(router, path, {service.id: service for service in services})
+        _add_status(router, path, {service.id: service for service in services}, hot)
     return router
 
 
-def _add_create(router: APIRouter, service: Service) -> None:
+def _add_create(router: APIRouter, service: Service, hot: HotRoutes) -> None:
     async def create(request: Request) -> Response:
         key = await authenticate(request)
         require_scope(key, service.id, service.group)
@@ -70,6 +74,7 @@ def _add_create(router: APIRouter, service: Service) -> None:
             return json_answer(_create_body(service, view), headers={"Idempotent-Replayed": "true"})
         return json_answer(_fresh_body(service, created.job_id, asked, created.credits))
 
+    hot.creates[PREFIX + service.create_path] = create
     router.add_api_route(
         service.create_path, create, methods=["POST"], tags=[service.title], summary=service.summary,
         operation_id=f"{service.id}-{service.verb}",
@@ -99,7 +104,7 @@ async def _dry_run(broker: Broker, key: KeyRecord, service: Service, asked: Any)
     })
 
 
-def _add_status(router: APIRouter, path: str, services: Mapping[str, Service]) -> None:
+def _add_status(router: APIRouter, path: str, services: Mapping[str, Service], hot: HotRoutes) -> None:
     some = next(iter(services.values()))
 
     async def status(request: Request, job_id: str) -> Response:
@@ -108,6 +113,7 @@ def _add_status(router: APIRouter, path: str, services: Mapping[str, Service]) -
         view = await find_own(broker, key, parse_job_id(job_id), services)
         return json_answer(status_body(services[view.service], view, base_url(request)))
 
+    hot.statuses[PREFIX + path.removesuffix("/{job_id}")] = status
     router.add_api_route(
         path, status, methods=["GET"], tags=[some.title], summary="How the job stands",
         operation_id=f"{path.split('/')[1]}-status",
@@ -147,7 +153,7 @@ def _add_history(router: APIRouter, service: Service) -> None:
     ) -> Response:
         require_scope(key, service.id, service.group)
         total, views = await broker_of(request).watch.list(key.account_id, [service.id], limit=limit, offset=offset)
-        items = [_history_item(service, view, base_url(request)) for view in views]
+        items = [{"prompt": prompt} | _history_item(service, view, base_url(request)) for view, prompt in views]
         return json_answer({"success": True, "total": total, "limit": limit, "offset": offset, "items": items})
 
     router.add_api_route(
@@ -226,7 +232,7 @@ def _history_item(service: Service, view: JobView, base: str) -> dict[str, Any]:
     body = status_body(service, view, base)
     fields = ["job_id", "status", *(field.name for field in service.results), "credits_used", "error", "created_at",
               "completed_at"]
-    return {"prompt": view.request.get("prompt")} | {name: body[name] for name in fields}
+    return {name: body[name] for name in fields}
 
 
 def instant(at: datetime) -> str:
