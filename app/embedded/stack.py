@@ -79,11 +79,11 @@ def phaya_parts(settings: Settings, addresses: Addresses, env: Mapping[str, str]
 
 
 def sandbox_part(url: str, data: Path) -> Part:
-    """The stand-ins. They are handed nothing of our environment's settings."""
+    """The stand-ins. They need no setting of ours, and shall not see a key of anybody's."""
     return Part(
         name="sandbox",
         command=_phaya("sandbox", "--port", url.rpartition(":")[2], "--data", str(data / "sandbox")),
-        env=_inherited({}),
+        env={name: value for name, value in _inherited({}).items() if not name.startswith("PHAYA_")},
         is_ready=lambda _: answers(f"{url}/control/books"),
     )
 

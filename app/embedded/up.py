@@ -49,6 +49,8 @@ def run(options: Options, *, say: Say) -> None:
 
 def _run(options: Options, settings: Settings, data: Path, *, say: Say) -> None:
     began = time.monotonic()
+    files = [data / announcement.FILE, *([options.ready_file] if options.ready_file else [])]
+    announcement.withdraw(files)  # Those of a killed run would lie.
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.host, options.port))
         say(f"Starting, with the data in {data}")
@@ -64,18 +66,17 @@ def _run(options: Options, settings: Settings, data: Path, *, say: Say) -> None:
         )
         env = environment(settings, addresses, data)
         supervisor = stack.enter_context(supervised(data, say=say))
+        stack.callback(announcement.withdraw, files)
+
         stand_ins = [sandbox_part(addresses.sandbox_url, data)] if addresses.sandbox_url else []
         supervisor.start(database.part(), cache.part(), *stand_ins)
         supervisor.run(seed_part(env, data))
         supervisor.start(*phaya_parts(settings, addresses, env, data, listener.fileno()))
-
         running = _describe(addresses, env, data)
-        files = [data / announcement.FILE, *([options.ready_file] if options.ready_file else [])]
 
         def announce() -> None:
             announcement.write(replace(running, pids=supervisor.pids()), files)
 
-        stack.callback(announcement.withdraw, files)
         announce()
         say(welcome(running, data, settings, took_s=time.monotonic() - began))
         supervisor.watch(on_change=announce)

@@ -33,7 +33,12 @@ def is_running(pid: int) -> bool:
 
 def watch(supervisor: Supervisor, on_change: Callable[[], None], *, then: Callable[[], None]) -> None:
     """Watch while `then` runs beside, and until it asks us to stop with SIGTERM."""
-    beside = threading.Thread(target=lambda: (then(), os.kill(os.getpid(), signal.SIGTERM)))
+
+    def end_after() -> None:
+        then()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    beside = threading.Thread(target=end_after)
     beside.start()
     with pytest.raises(Stop):
         supervisor.watch(on_change)
