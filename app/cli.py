@@ -6,6 +6,7 @@ Each command is a module in `app.commands`. These import what they need when the
 import click
 
 from app.commands.bench import bench
+from app.commands.demo import demo
 from app.commands.serve import api, migrate, sandbox, worker
 from app.commands.up import up
 from app.errors import AppError, EmbeddedError
@@ -27,7 +28,7 @@ def main() -> None:
     """A self-hosted AI media broker."""
 
 
-for command in (up, bench, api, worker, sandbox, migrate):
+for command in (up, demo, bench, api, worker, sandbox, migrate):
     main.add_command(command)
 
 if __name__ == "__main__":
