@@ -101,17 +101,15 @@ def alone() -> Iterator[None]:
 
 
 def make_venv(uv: str | None) -> None:
-    """An environment whose Python runs: the one that is there, if it does."""
-    if os.access(PYTHON, os.X_OK):
+    """An environment that we can install into: the one that is there, if its Python runs."""
+    if not os.access(PYTHON, os.X_OK):
+        shutil.rmtree(VENV, ignore_errors=True)
+        run([sys.executable, "-m", "venv", "--without-pip", str(VENV)])
+    if uv or is_quiet_success([str(PYTHON), "-m", "pip", "--version"]):
         return
-    shutil.rmtree(VENV, ignore_errors=True)
-    if uv:
-        run([uv, "venv", "--quiet", "--python", sys.executable, str(VENV)])
-    elif find_spec("ensurepip"):
-        run([sys.executable, "-m", "venv", str(VENV)])
-    else:
+    if not find_spec("ensurepip") or not is_quiet_success([str(PYTHON), "-m", "ensurepip"]):
         sys.exit(
-            f"This Python ({sys.executable}) cannot make environments: its module `ensurepip` is missing.\n"
+            f"This Python ({sys.executable}) has no pip to install with, and no module `ensurepip` to get it from.\n"
             "On Debian and Ubuntu: apt install python3-venv. Or install uv, anywhere on the PATH."
         )
 
@@ -133,6 +131,11 @@ def install_phaya() -> None:
     launcher = VENV / "bin/phaya"
     launcher.write_text(LAUNCHER)
     launcher.chmod(0o755)
+
+
+def is_quiet_success(command: Sequence[str]) -> bool:
+    """Whether a step that may fail succeeds; it says nothing."""
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def run(command: Sequence[str]) -> None:
