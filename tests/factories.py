@@ -1,6 +1,8 @@
 """Rows for tests, made by the functions that make them in earnest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from app.db.ids import new_id
 from app.jobs import queries
 from app.jobs.models import Job
 from app.ledger import HoldKind
+from app.services.accounts import create_key
 from app.services.job_writer import Idempotency, JobWriter, NewJob
 
 
@@ -33,6 +36,19 @@ async def make_tenant(database: Database, credits: str = "100", *, credit_limit:
         if Decimal(credits):
             await ledger.grant(db, account.id, credits=Decimal(credits), key="start", note="For the test")
     return Tenant(account.id, key.id)
+
+
+async def make_key(
+    database: Database, account_id: UUID, *, scopes: Sequence[str] = keys.ALL_SERVICES, addresses: Sequence[str] = (),
+    credit_limit: str | None = None, expires_at: datetime | None = None, rate_per_minute: int | None = 100_000,
+) -> str:
+    """The secret of a new key. It may be used often, unless the test says otherwise."""
+    async with database.transaction() as db:
+        _, secret = await create_key(
+            db, account_id, actor="test", name="a key", scopes=scopes, addresses=addresses, expires_at=expires_at,
+            rate_per_minute=rate_per_minute, credit_limit=None if credit_limit is None else Decimal(credit_limit),
+        )
+    return secret
 
 
 def new_job(

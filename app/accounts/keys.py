@@ -46,6 +46,8 @@ class KeyRecord:
             caller = ip_address(address or "")
         except ValueError:
             return False
+        # A server that listens on IPv6 sees callers of IPv4 in this disguise.
+        caller = getattr(caller, "ipv4_mapped", None) or caller
         return any(caller in network for network in self.networks)
 
 

@@ -33,7 +33,8 @@ class KeyCache:
     async def _look_up(self, digest: bytes) -> KeyRecord | None:
         asked_at = time.monotonic()
         key = await self._lookups.ask(digest)
-        if key is None:
+        # What is refused is not remembered: unknown, revoked and expired keys all take the same way, and time.
+        if key is None or not key.is_usable():
             self._known.pop(digest, None)
             return None
         if len(self._known) >= REMEMBER_MOST:

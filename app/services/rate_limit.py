@@ -1,7 +1,8 @@
 """Requests a minute for each key, counted in Redis; with Redis gone, in this process, and never not at all.
 
 A process takes tokens in bundles of a hundredth of the limit, so a fast key costs few round trips and the count is
-wrong by at most a bundle for each process; at the default limit a bundle is one token and the count is exact.
+wrong by at most a bundle for each process; at the default limit a bundle is one token and the count is exact. What a
+process knows to be used it tells Redis with every question: a minute that began goes on after Redis was wiped or away.
 """
 
 import math
@@ -24,14 +25,14 @@ REDIS_TIMEOUT_S = 0.25
 REST_S = 2.0
 REMEMBER_MOST = 20_000
 
+# The key's counter; the bundle that is asked for, the limit, how many are known to be used, and the rest of the window.
 TAKE = """
-local used = tonumber(redis.call('GET', KEYS[1]) or '0')
-local granted = math.min(tonumber(ARGV[1]), tonumber(ARGV[2]) - used)
-if granted > 0 then
-    used = redis.call('INCRBY', KEYS[1], granted)
-    if used == granted then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-end
-return {granted, used, redis.call('PTTL', KEYS[1])}
+local used = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(ARGV[3]))
+local left = redis.call('PTTL', KEYS[1])
+if left <= 0 then left = tonumber(ARGV[4]) end
+local granted = math.max(0, math.min(tonumber(ARGV[1]), tonumber(ARGV[2]) - used))
+redis.call('SET', KEYS[1], used + granted, 'PX', left)
+return {granted, used + granted, left}
 """
 
 
@@ -57,7 +58,8 @@ class _Window:
 class RateLimiter:
     """One for each process."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, window_s: float = WINDOW_S) -> None:
+        self._window_s = window_s
         self._redis = Redis.from_url(
             redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
         )
@@ -77,43 +79,47 @@ class RateLimiter:
         """Count one request against the key's limit a minute. Never raises."""
         now = time.monotonic()
         window = self._windows.get(key_id)
-        if window is None or window.ends_at <= now or (window.tokens == 0 and window.used < limit):
-            window = await self._refill(key_id, limit, now)
+        if window is None or window.ends_at <= now:
+            window = _Window(tokens=0, used=0, ends_at=now + self._window_s)
+            self._remember(key_id, window)
+        if window.tokens == 0 and window.used < limit:
+            await self._refill(key_id, window, limit)
         is_allowed = window.tokens > 0
         if is_allowed:
             window.tokens -= 1
         remaining = max(0, limit - window.used) + window.tokens
-        return Verdict(is_allowed, limit, remaining, max(1, math.ceil(window.ends_at - now)))
+        reset_s = max(1, math.ceil(window.ends_at - time.monotonic()))
+        return Verdict(is_allowed, limit, remaining, reset_s)
 
-    async def _refill(self, key_id: UUID, limit: int, now: float) -> _Window:
+    async def _refill(self, key_id: UUID, window: _Window, limit: int) -> None:
+        """Put tokens into the window, unless all are used. Others may do the same while we wait for Redis."""
+        now = time.monotonic()
         bundle = max(1, limit // BUNDLES)
         if now < self._rests_until:
-            return self._refill_here(key_id, limit, now)
+            _refill_here(window, bundle, limit)
+            return
+        left_ms = max(1, round((window.ends_at - now) * 1_000))
         try:
-            answer = self._take(keys=[f"phaya:rate:{key_id}"], args=[bundle, limit, WINDOW_S * 1_000])
+            answer = self._take(keys=[f"phaya:rate:{key_id}"], args=[bundle, limit, window.used, left_ms])
             granted, used, left_ms = await cast(Awaitable[tuple[int, int, int]], answer)
         except (RedisError, OSError) as error:
-            self._rests_until = now + REST_S
-            log.warning("rate_limit.counts_locally", error=repr(error))
-            return self._refill_here(key_id, limit, now)
-        # Others may have refilled while we waited: their tokens stay ours.
-        before = self._windows.get(key_id)
-        kept = before.tokens if before is not None and before.ends_at > now else 0
-        window = _Window(kept + max(0, granted), used, now + max(left_ms, 0) / 1_000)
-        self._remember(key_id, window)
-        return window
-
-    def _refill_here(self, key_id: UUID, limit: int, now: float) -> _Window:
-        window = self._windows.get(key_id)
-        if window is None or window.ends_at <= now:
-            window = _Window(limit, limit, now + WINDOW_S)
-            self._remember(key_id, window)
-        elif window.tokens == 0 and window.used < limit:
-            window.tokens, window.used = limit - window.used, limit
-        return window
+            if now >= self._rests_until:
+                log.warning("rate_limit.counts_locally", error=repr(error))
+            self._rests_until = time.monotonic() + REST_S
+            _refill_here(window, bundle, limit)
+            return
+        window.tokens += granted
+        window.used = max(window.used, used)
+        window.ends_at = now + left_ms / 1_000
 
     def _remember(self, key_id: UUID, window: _Window) -> None:
         if len(self._windows) >= REMEMBER_MOST:
             now = time.monotonic()
             self._windows = {known: it for known, it in self._windows.items() if it.ends_at > now}
         self._windows[key_id] = window
+
+
+def _refill_here(window: _Window, bundle: int, limit: int) -> None:
+    granted = max(0, min(bundle, limit - window.used))
+    window.tokens += granted
+    window.used += granted
