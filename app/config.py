@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     openrouter_base_url: str = "https://openrouter.ai/api/v1"
     gemini_api_keys: CommaList = ()
     gemini_base_url: str = "https://generativelanguage.googleapis.com"
+    gemini_tts_model: str = "gemini-3.8-flash-tts"
     whisper_api_keys: CommaList = ()
     whisper_base_url: str = "https://api.together.xyz/v1"
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from arq.connections import RedisSettings
 
+from app.catalog.loader import waiting_lanes
 from app.config import get_settings
 from app.jobs.wire import MEDIA_LANE, MEDIA_QUEUE, UPSTREAM_QUEUE, deserialize, serialize
 from app.logs import configure_logs
@@ -29,15 +30,21 @@ MEDIA_DRAIN_S = 5.0
 
 
 def upstream_steppers(broker: Broker) -> list[Stepper]:
-    """One stepper for each configured provider."""
+    """One stepper for each provider of tasks, and one for each lane of work that mostly waits for a provider."""
     return [
         Stepper(
             provider.name,
             room=broker.settings.worker_concurrency,
-            take=lambda limit, provider=provider: take_upstream_work(broker, provider, limit=limit),  # type: ignore[misc]
+            take=partial(take_upstream_work, broker, provider),
             run=partial(advance, broker),
         )
         for provider in broker.providers.values()
+    ] + [
+        Stepper(
+            lane, room=broker.settings.worker_concurrency, take=partial(take_local_work, broker, lane),
+            run=lambda step: run_locally(broker, step.job),
+        )
+        for lane in waiting_lanes()
     ]
 
 
@@ -47,7 +54,7 @@ def media_steppers(broker: Broker) -> list[Stepper]:
         Stepper(
             MEDIA_LANE,
             room=broker.settings.media_concurrency or os.cpu_count() or 1,
-            take=lambda limit: take_local_work(broker, MEDIA_LANE, limit=limit),
+            take=partial(take_local_work, broker, MEDIA_LANE),
             run=lambda step: run_locally(broker, step.job),
         )
     ]

@@ -21,7 +21,7 @@ from app.api.deps import (
 )
 from app.api.hot import HotRoutes
 from app.api.schemas import create_schema, error_responses, history_schema, request_body, status_schema
-from app.catalog.model import JobResult, ResultFile, Service
+from app.catalog.model import JobResult, Listing, ResultFile, Service
 from app.errors import NotFound
 from app.jobs.states import JobState
 from app.ledger import HoldKind, find_balance
@@ -53,6 +53,8 @@ def generation_routes(catalog: Mapping[str, Service], hot: HotRoutes) -> APIRout
             _add_cancel(router, service)
         if service.has_history:
             _add_history(router, service)
+        for listing in service.listings:
+            _add_listing(router, service, listing)
     for path, services in families.items():
         _add_status(router, path, {service.id: service for service in services}, hot)
     return router
@@ -160,6 +162,20 @@ def _add_history(router: APIRouter, service: Service) -> None:
         f"/{service.id}/history", history, methods=["GET"], tags=[service.title], summary="Own jobs, newest first",
         operation_id=f"{service.id}-history",
         responses={200: history_schema(service), **error_responses(401, 403, 422, 429)},
+    )
+
+
+def _add_listing(router: APIRouter, service: Service, listing: Listing) -> None:
+    async def read(request: Request) -> Response:
+        if not listing.is_public:
+            require_scope(await authenticate(request), service.id, service.group)
+        return json_answer(listing.body)
+
+    router.add_api_route(
+        f"/{service.id}/{listing.name}", read, methods=["GET"], tags=[service.title], summary=listing.summary,
+        operation_id=f"{service.id}-{listing.name}",
+        responses={} if listing.is_public else error_responses(401, 403, 429),
+        openapi_extra={"security": []} if listing.is_public else None,
     )
 
 

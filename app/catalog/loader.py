@@ -6,7 +6,8 @@ from functools import cache
 from importlib import import_module
 
 from app.catalog import entries
-from app.catalog.model import Service
+from app.catalog.model import LocalWork, Service
+from app.jobs.wire import MEDIA_LANE
 
 
 class CatalogMistake(Exception):
@@ -42,6 +43,7 @@ def _check(service: Service) -> None:
             raise CatalogMistake(f"{service.id}: an example says {example.credits} credits, its price is {credits}")
 
 
-def lanes() -> tuple[str, ...]:
-    """Every lane that a service's jobs wait in, `media` (local work) excepted."""
-    return tuple(sorted({service.lane for service in load_catalog().values()} - {"media"}))
+def waiting_lanes() -> tuple[str, ...]:
+    """The lanes of local work that mostly waits for a provider, and so runs on the upstream worker."""
+    lanes = {service.lane for service in load_catalog().values() if isinstance(service.run, LocalWork)}
+    return tuple(sorted(lanes - {MEDIA_LANE}))

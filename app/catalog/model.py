@@ -150,14 +150,36 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What a paid call answered: JSON, and its file in the work folder, if it made one."""
+
+    output: Mapping[str, Any]
+    file: Path | None = None
+
+
+class PaidCalls(Protocol):
+    """The paid calls of a job, each made once: its intent is committed before it, what it answered after it."""
+
+    async def once(
+        self, step: str, provider: str, ask: Mapping[str, object], *, files: Mapping[str, Path] = {}
+    ) -> Answered:
+        """What the provider answers to this step; after a restart the kept answer, unpaid.
+
+        Raises ProviderError. A step whose outcome is unknown is never sent again.
+        """
+
+
+@dataclass(frozen=True)
 class Work:
-    """What local work is given: the request, its inputs as files, a private folder, and whom to tell how far it is."""
+    """What local work is given: the request, its inputs as files, a private folder, whom to tell how far it is, the
+    rates in force, and the way to providers."""
 
     request: Any
     inputs: Inputs
     folder: Path
     progress: Progress
     rates: Rates
+    calls: PaidCalls
 
 
 @dataclass(frozen=True)
@@ -237,6 +259,16 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """A fixed answer of the service at `GET /<service>/<name>`; a public one needs no key."""
+
+    name: str
+    summary: str
+    body: Mapping[str, object]
+    is_public: bool = False
+
+
+@dataclass(frozen=True)
 class Service:
     """One media service, whole. Routes, OpenAPI, prices, docs and the contract suite come from it."""
 
@@ -259,6 +291,7 @@ class Service:
     is_cancellable: bool = False
     has_callback: bool = False
     has_history: bool = False
+    listings: tuple[Listing, ...] = ()
     # What a client may poll for this long without surprise, and when we give up (both from create).
     usual_s: float = 30
     deadline_s: float = 3_600

@@ -52,7 +52,7 @@ SELECT j.id FROM turn, LATERAL (
 START = text("""
 WITH started AS (
     UPDATE jobs SET state = :target, lease_until = now() + make_interval(secs => :lease_s),
-                    next_step_at = now() + make_interval(secs => :lease_s), fence = fence + 1, tries = tries + 1
+                    next_step_at = now() + make_interval(secs => :lease_s), fence = fence + 1
      WHERE id = ANY(:ids) AND state = 'queued'
     RETURNING id, account_id
 ), told AS (
@@ -141,12 +141,16 @@ async def usable_keys(
         .group_by(JobAttempt.provider_key)
     )
     used = {row[0]: row[1] for row in sent}
-    resting = set(
-        await db.scalars(
-            select(RestedKey.fingerprint).where(RestedKey.provider == provider, RestedKey.rested_until > func.now())
-        )
-    )
+    resting = await resting_keys(db, provider)
     return {key: creates - used.get(key, 0) for key in fingerprints if key not in resting}
+
+
+async def resting_keys(db: AsyncSession, provider: str) -> set[str]:
+    """The fingerprints of the provider's keys that are left alone now."""
+    query = select(RestedKey.fingerprint).where(
+        RestedKey.provider == provider, RestedKey.rested_until > func.now()
+    )
+    return set(await db.scalars(query))
 
 
 async def rest_key(db: AsyncSession, provider: str, fingerprint: str, *, for_s: float) -> None:
@@ -223,14 +227,14 @@ async def wake(db: AsyncSession, job_id: UUID) -> str | None:
 
 
 async def add_attempt(
-    db: AsyncSession, job: Job, *, provider: str, provider_key: str, secret_hash: bytes | None
+    db: AsyncSession, job: Job, *, provider: str, provider_key: str, secret_hash: bytes | None, step: str | None = None
 ) -> JobAttempt:
     """Record the intent of a paid call, before it is made."""
     number = select(func.coalesce(func.max(JobAttempt.number), 0) + 1).where(JobAttempt.job_id == job.id)
     row = await db.scalars(
         insert(JobAttempt)
         .values(id=new_id(), job_id=job.id, number=number.scalar_subquery(), provider=provider,
-                provider_key=provider_key, secret_hash=secret_hash)
+                provider_key=provider_key, secret_hash=secret_hash, step=step)
         .returning(JobAttempt)
     )
     return row.one()
@@ -238,13 +242,19 @@ async def add_attempt(
 
 async def answer_attempt(
     db: AsyncSession, attempt_id: UUID, outcome: AttemptOutcome, *, task_id: str | None = None,
-    cost: Decimal | None = None, detail: str | None = None,
+    cost: Decimal | None = None, detail: str | None = None, output: Mapping[str, object] | None = None,
 ) -> None:
     """Record what became of a paid call. What is known already (task id, cost) is not forgotten."""
     values: dict[str, object] = {"outcome": outcome, "answered_at": func.now()}
-    news = {"task_id": task_id, "cost": cost, "detail": detail}
+    news = {"task_id": task_id, "cost": cost, "detail": detail, "output": output}
     values |= {name: item for name, item in news.items() if item is not None}
     await db.execute(update(JobAttempt).where(JobAttempt.id == attempt_id).values(**values))
+
+
+async def attempts_of_step(db: AsyncSession, job_id: UUID, step: str) -> Sequence[JobAttempt]:
+    """What was tried for one step of a job, oldest first."""
+    query = select(JobAttempt).where(JobAttempt.job_id == job_id, JobAttempt.step == step)
+    return (await db.scalars(query.order_by(JobAttempt.number))).all()
 
 
 async def last_attempts(db: AsyncSession, job_ids: Sequence[UUID]) -> Mapping[UUID, JobAttempt]:

@@ -49,11 +49,11 @@ def free_call(provider: str) -> Iterator[None]:
         raise Throttled(f"{provider} cannot be reached", detail=repr(error)) from error
 
 
-async def read_limited(response: httpx.Response) -> bytes:
+async def read_limited(response: httpx.Response, *, limit: int = ANSWER_LIMIT_BYTES) -> bytes:
     """The body of a streamed answer, cut off with an error at the limit: answers of providers are hostile too."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > ANSWER_LIMIT_BYTES:
-            raise httpx.RemoteProtocolError(f"an answer of more than {ANSWER_LIMIT_BYTES} bytes")
+        if len(body) > limit:
+            raise httpx.RemoteProtocolError(f"an answer of more than {limit} bytes")
     return bytes(body)

@@ -92,6 +92,30 @@ class Budget:
     queries_per_s: float
 
 
+@dataclass(frozen=True)
+class CallAnswer:
+    """What a paid call answered: JSON to keep, and whether it wrote a file to the path that it was given."""
+
+    output: JsonObject
+    has_file: bool = False
+    cost: Decimal | None = None
+
+
+class CallProvider(Protocol):
+    """A provider that answers a paid call at once."""
+
+    name: str
+    keys: tuple[ProviderKey, ...]
+
+    async def call(
+        self, key: ProviderKey, ask: JsonObject, *, files: Mapping[str, Path], target: Path
+    ) -> CallAnswer:
+        """Make the call. A file in the answer is written to `target`.
+
+        Raises Rejected and Broken (final; nothing usable), Throttled (not taken) and Unclear (nobody knows).
+        """
+
+
 class TaskProvider(Protocol):
     """A provider that takes a task, works on it, and is asked for the result."""
 

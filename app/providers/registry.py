@@ -3,8 +3,9 @@
 import httpx
 
 from app.config import Settings
+from app.providers.gemini import Gemini
 from app.providers.kie import Kie
-from app.providers.port import Budget, ProviderKey, TaskProvider
+from app.providers.port import Budget, CallProvider, ProviderKey, TaskProvider
 
 
 def open_task_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, TaskProvider]:
@@ -19,5 +20,18 @@ def open_task_providers(settings: Settings, client: httpx.AsyncClient) -> dict[s
             # A margin below KIE's ten queries a second: our second and theirs do not begin together.
             budget=Budget(creates=settings.kie_creates_per_10s, create_window_s=10.5,
                           queries_per_s=settings.kie_queries_per_s * 0.8),
+        )
+    return providers
+
+
+def open_call_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, CallProvider]:
+    """Every provider of calls that has a key, by name."""
+    providers: dict[str, CallProvider] = {}
+    if settings.gemini_api_keys:
+        providers["gemini"] = Gemini(
+            client,
+            base_url=settings.gemini_base_url,
+            model=settings.gemini_tts_model,
+            keys=tuple(ProviderKey.of(key) for key in settings.gemini_api_keys),
         )
     return providers

@@ -10,8 +10,8 @@ from app.config import Settings
 from app.db.engine import Database
 from app.media.fetch import Fetcher
 from app.providers.http import open_client
-from app.providers.port import TaskProvider
-from app.providers.registry import open_task_providers
+from app.providers.port import CallProvider, TaskProvider
+from app.providers.registry import open_call_providers, open_task_providers
 from app.services.authenticate import KeyCache
 from app.services.doorbell import Doorbell
 from app.services.job_writer import JobWriter
@@ -31,6 +31,7 @@ class Broker:
     storage: Storage
     fetcher: Fetcher
     providers: Mapping[str, TaskProvider]
+    callers: Mapping[str, CallProvider]
     catalog: Mapping[str, Service]
     rates: RateBook
     jobs: JobWriter
@@ -63,6 +64,7 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             storage=open_storage(settings),
             fetcher=Fetcher(settings.fetch_allow),
             providers=open_task_providers(settings, client),
+            callers=open_call_providers(settings, client),
             catalog=load_catalog(),
             rates=RateBook(db),
             jobs=jobs,

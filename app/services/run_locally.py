@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from app.catalog.model import LocalWork, Made, Progress, Service, Work
-from app.errors import MediaError
+from app.errors import MediaError, ProviderError, Unclear
 from app.jobs import queries
 from app.jobs.models import Job
 from app.jobs.states import JobState
@@ -15,6 +15,7 @@ from app.services.broker import Broker
 from app.services.end_job import LeaseLost, advance_state, fail
 from app.services.fetch_inputs import fetch_job_inputs, open_inputs
 from app.services.leases import keeping
+from app.services.paid_calls import JobCalls
 from app.services.store_results import store_made
 
 log = structlog.get_logger()
@@ -39,6 +40,9 @@ async def run_locally(broker: Broker, job: Job) -> None:
             await _run(broker, job, progress)
         except MediaError as refusal:
             await _fail(broker, job, reason="input_unusable", error=str(refusal))
+        except ProviderError as trouble:
+            await _fail(broker, job, reason=type(trouble).__name__.lower(), error=trouble.message,
+                        is_flagged=isinstance(trouble, Unclear))
         except TimeoutError:
             await _fail(broker, job, reason="expired", error="The work took too long")
 
@@ -46,7 +50,7 @@ async def run_locally(broker: Broker, job: Job) -> None:
 async def _run(broker: Broker, job: Job, progress: Progress) -> None:
     service = broker.service(job.service)
     assert isinstance(service.run, LocalWork)
-    if job.tries > RUNS_MOST:
+    if job.tries >= RUNS_MOST:
         await _fail(broker, job, reason="broken", error="The work could not be done", is_flagged=True)
         return
     with work_folder(broker.settings.work_dir) as folder:
@@ -67,7 +71,7 @@ async def _make(broker: Broker, job: Job, service: Service, folder: Path, progre
     inputs = await open_inputs(broker, kept, folder)
     rates = await broker.rates.of(service.id, service.rates)
     request = service.request.model_validate(job.request)
-    return await service.run.run(Work(request, inputs, folder, progress, rates.rates))
+    return await service.run.run(Work(request, inputs, folder, progress, rates.rates, JobCalls(broker, job, folder)))
 
 
 async def _fail(broker: Broker, job: Job, *, reason: str, error: str, is_flagged: bool = False) -> None:

@@ -33,7 +33,7 @@ class Quote:
 def check_available(broker: Broker, service: Service) -> None:
     """Raise Unavailable for a service whose provider has no key here."""
     needed = service.run.needs if isinstance(service.run, LocalWork) else service.run.provider
-    if needed is not None and needed not in broker.providers:
+    if needed is not None and needed not in broker.providers and needed not in broker.callers:
         raise Unavailable(f"{service.title} is not available on this server: it has no provider")
 
 

@@ -40,7 +40,7 @@ def hash_callback_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def take_local_work(broker: Broker, lane: str, *, limit: int) -> Work:
+async def take_local_work(broker: Broker, lane: str, limit: int) -> Work:
     """Lease up to `limit` jobs of local work: those that a dead worker left, then the next in line."""
     lease_s = broker.settings.lease_s
     async with broker.db.transaction() as db:
@@ -53,7 +53,7 @@ async def take_local_work(broker: Broker, lane: str, *, limit: int) -> Work:
     return Work([Step(job) for job in jobs])
 
 
-async def take_upstream_work(broker: Broker, provider: TaskProvider, *, limit: int) -> Work:
+async def take_upstream_work(broker: Broker, provider: TaskProvider, limit: int) -> Work:
     """Lease up to `limit` steps of a provider's jobs, no more than its limits allow.
 
     For each job that is to be sent the attempt is recorded in this transaction: the intent is committed before the

@@ -49,7 +49,7 @@ COLUMNS = (
 )
 
 # Written out, because to compose and compile it anew for every batch costs more than to run it.
-READ = text(f"SELECT {', '.join(NAMES)} FROM jobs WHERE id = ANY(:ids)").columns(*COLUMNS)  # noqa: S608 - our own names
+READ = text(f"SELECT {', '.join(NAMES)} FROM jobs WHERE id = ANY(:ids)").columns(*COLUMNS)  # noqa: S608
 
 
 def _view(row: Sequence[Any]) -> JobView:
