@@ -84,7 +84,8 @@ class JobReader:
         mine = (Job.account_id == account_id, Job.service.in_(services))
         async with self._db.statement() as db:
             total = await db.scalar(select(func.count()).select_from(Job).where(*mine)) or 0
-            page = select(Job.request["prompt"].astext, *COLUMNS).where(*mine).order_by(Job.id.desc()).limit(limit).offset(offset)
+            query = select(Job.request["prompt"].astext, *COLUMNS).where(*mine)
+            page = query.order_by(Job.id.desc()).limit(limit).offset(offset)
             return total, [(_view(row[1:]), row[0]) for row in await db.execute(page)]
 
     async def _read(self, ids: Sequence[UUID]) -> Sequence[JobView | None]:
