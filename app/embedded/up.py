@@ -68,10 +68,12 @@ def _run(options: Options, settings: Settings, data: Path, *, say: Say) -> None:
         supervisor = stack.enter_context(supervised(data, say=say))
         stack.callback(announcement.withdraw, files)
 
-        stand_ins = [sandbox_part(addresses.sandbox_url, data)] if addresses.sandbox_url else []
-        supervisor.start(database.part(), cache.part(), *stand_ins)
+        supervisor.start(database.part(), cache.part())
+        supervisor.wait_ready()
+        supervisor.start(*([sandbox_part(addresses.sandbox_url, data)] if addresses.sandbox_url else []))
         supervisor.run(seed_part(env, data))
         supervisor.start(*phaya_parts(settings, addresses, env, data, listener.fileno()))
+        supervisor.wait_ready()
         running = _describe(addresses, env, data)
 
         def announce() -> None:

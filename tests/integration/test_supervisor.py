@@ -13,7 +13,7 @@ import pytest
 
 from app.embedded.orphans import end_orphans, remember
 from app.embedded.process import Part
-from app.embedded.supervisor import Stop, Supervisor, supervised
+from app.embedded.supervisor import LOG_LIMIT_BYTES, Stop, Supervisor, supervised
 from app.errors import EmbeddedError
 
 SLEEPER = (sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()")
@@ -57,6 +57,7 @@ def test_a_killed_part_is_started_again_and_said_so(tmp_path: Path) -> None:
     seen: list[int] = []
     with supervised(tmp_path, say=said.append) as supervisor:
         supervisor.start(part("one"), part("two"))
+        supervisor.wait_ready()
         [first], [untouched] = supervisor.pids()["one"], supervisor.pids()["two"]
 
         def kill_it() -> None:
@@ -78,6 +79,7 @@ def test_a_part_that_cannot_start_does_not_spin_and_its_last_words_are_shown(tmp
     command = f"import os, sys, signal; os.path.exists({str(broken)!r}) and sys.exit('no luck'); signal.pause()"
     with supervised(tmp_path, say=said.append) as supervisor:
         supervisor.start(part("fickle", sys.executable, "-c", command, is_ready=lambda _: not broken.exists()))
+        supervisor.wait_ready()
         [first] = supervisor.pids()["fickle"]
 
         def break_it() -> None:
@@ -87,7 +89,7 @@ def test_a_part_that_cannot_start_does_not_spin_and_its_last_words_are_shown(tmp
 
         watch(supervisor, lambda: None, then=break_it)
 
-    assert [line for line in said if "again" in line] == [
+    assert [line for line in said if "started again" in line] == [
         "fickle is started again",
         "fickle is started again in 0.5 s",
         "fickle is started again in 1 s",
@@ -104,6 +106,7 @@ def test_a_failing_start_names_the_part_and_stops_the_others(tmp_path: Path) -> 
         supervisor.start(part("good"))
         pids += supervisor.pids()["good"]
         supervisor.start(part("bad", sys.executable, "-c", "print('oh no'); exit(3)", is_ready=lambda _: False))
+        supervisor.wait_ready()
 
     assert not is_running(pids[0])
 
@@ -139,3 +142,19 @@ def test_logs_of_the_last_run_are_put_aside(tmp_path: Path) -> None:
 
     assert (tmp_path / "logs/step.log").read_text() == "second\n"
     assert (tmp_path / "logs/step.log.1").read_text() == "first\n"
+
+
+def test_a_log_that_grows_long_is_put_aside_while_its_writer_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "logs/chatty.log"
+    command = (
+        "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: print('more', flush=True))\nwhile True: signal.pause()"
+    )
+    with supervised(tmp_path, say=print) as supervisor:
+        supervisor.start(part("chatty", sys.executable, "-c", command))
+        os.truncate(log, LOG_LIMIT_BYTES + 1)
+        supervisor._logs_checked_at = float("-inf")
+        watch(supervisor, lambda: None, then=lambda: eventually(log.with_suffix(".log.1").exists))
+        os.kill(supervisor.pids()["chatty"][0], signal.SIGUSR1)
+        eventually(lambda: log.read_text() == "more\n")
+
+    assert log.with_suffix(".log.1").stat().st_size == LOG_LIMIT_BYTES + 1
