@@ -7,6 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import CursorResult, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -262,7 +263,7 @@ async def last_attempts(db: AsyncSession, job_ids: Sequence[UUID]) -> Mapping[UU
     rows = await db.scalars(
         select(JobAttempt)
         .where(JobAttempt.job_id.in_(job_ids))
-        .distinct(JobAttempt.job_id)
+        .ext(distinct_on(JobAttempt.job_id))
         .order_by(JobAttempt.job_id, JobAttempt.number.desc())
     )
     return {attempt.job_id: attempt for attempt in rows}

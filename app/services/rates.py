@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.catalog.model import Service
 from app.catalog.models import RateChange
@@ -52,7 +53,7 @@ class RateBook:
                 return
             newest = (
                 select(RateChange)
-                .distinct(RateChange.service, RateChange.name)
+                .ext(distinct_on(RateChange.service, RateChange.name))
                 .order_by(RateChange.service, RateChange.name, RateChange.id.desc())
             )
             self._changes = {(row.service, row.name): row.value for row in await db.scalars(newest)}
