@@ -12,6 +12,7 @@ from app.db.engine import Database
 from app.db.migrate import upgrade
 from app.embedded import Services
 from app.embedded import services as embedded_services
+from tests.stack import Stack, running_stack
 
 numbers = count(1)
 
@@ -70,3 +71,10 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     pool = Database(settings)
     yield pool
     await pool.close()
+
+
+@pytest.fixture(scope="session")
+def stack(services: Services, template: str) -> Iterator[Stack]:
+    """A whole stack that the session's tests share: API, workers and sandbox, with everything sped up."""
+    with fresh_database(services, template) as name, running_stack(services, name) as running:
+        yield running

@@ -5,59 +5,23 @@ wake-up takes half a second; pickle is the default wire; a worker exits when Red
 again.
 """
 
-import os
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, ClassVar
 
 from arq.connections import RedisSettings
 
-from app.catalog.loader import waiting_lanes
 from app.config import get_settings
-from app.jobs.wire import MEDIA_LANE, MEDIA_QUEUE, UPSTREAM_QUEUE, deserialize, serialize
+from app.jobs.wire import MEDIA_QUEUE, UPSTREAM_QUEUE, deserialize, serialize
 from app.logs import configure_logs
-from app.services.advance_job import advance
-from app.services.broker import Broker, open_broker
-from app.services.run_locally import run_locally
-from app.services.take_work import take_local_work, take_upstream_work
+from app.services.broker import open_broker
 from workers.schedule import start_schedule
-from workers.stepper import Stepper
+from workers.steppers import media_steppers, upstream_steppers
 from workers.tasks import wake
 
 # Upstream calls have time limits of a minute; a stop waits for them, so that no paid request is cut in the middle.
 UPSTREAM_DRAIN_S = 70.0
 MEDIA_DRAIN_S = 5.0
-
-
-def upstream_steppers(broker: Broker) -> list[Stepper]:
-    """One stepper for each provider of tasks, and one for each lane of work that mostly waits for a provider."""
-    return [
-        Stepper(
-            provider.name,
-            room=broker.settings.worker_concurrency,
-            take=partial(take_upstream_work, broker, provider),
-            run=partial(advance, broker),
-        )
-        for provider in broker.providers.values()
-    ] + [
-        Stepper(
-            lane, room=broker.settings.worker_concurrency, take=partial(take_local_work, broker, lane),
-            run=lambda step: run_locally(broker, step.job),
-        )
-        for lane in waiting_lanes()
-    ]
-
-
-def media_steppers(broker: Broker) -> list[Stepper]:
-    """One stepper, a job for each core."""
-    return [
-        Stepper(
-            MEDIA_LANE,
-            room=broker.settings.media_concurrency or os.cpu_count() or 1,
-            take=partial(take_local_work, broker, MEDIA_LANE),
-            run=lambda step: run_locally(broker, step.job),
-        )
-    ]
 
 
 async def start(context: dict[str, Any], *, media: bool) -> None:
