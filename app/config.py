@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     gemini_tts_model: str = "gemini-3.8-flash-tts"
     whisper_api_keys: CommaList = ()
     whisper_base_url: str = "https://api.together.xyz/v1"
+    whisper_model: str = "openai/whisper-large-v3"
 
     # Upstream model ids by service id, for when a provider renames one: `{"text-to-image": "z-image-2"}`
     upstream_models: dict[str, str] = Field(default_factory=dict)

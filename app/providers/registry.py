@@ -6,6 +6,7 @@ from app.config import Settings
 from app.providers.gemini import Gemini
 from app.providers.kie import Kie
 from app.providers.port import Budget, CallProvider, ProviderKey, TaskProvider
+from app.providers.whisper import Whisper
 
 
 def open_task_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, TaskProvider]:
@@ -33,5 +34,12 @@ def open_call_providers(settings: Settings, client: httpx.AsyncClient) -> dict[s
             base_url=settings.gemini_base_url,
             model=settings.gemini_tts_model,
             keys=tuple(ProviderKey.of(key) for key in settings.gemini_api_keys),
+        )
+    if settings.whisper_api_keys:
+        providers["whisper"] = Whisper(
+            client,
+            base_url=settings.whisper_base_url,
+            model=settings.whisper_model,
+            keys=tuple(ProviderKey.of(key) for key in settings.whisper_api_keys),
         )
     return providers
