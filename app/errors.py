@@ -204,5 +204,9 @@ class UnsupportedMedia(MediaError):
     """The bytes are not of a type that this place accepts."""
 
 
+class NotMade(MediaError):
+    """The inputs can be read, but no file could be made from them here: the tool failed or took too much."""
+
+
 class EmbeddedError(Exception):
     """The embedded stack cannot start. The message says why, and what to do, to the person at the terminal."""

@@ -9,6 +9,8 @@ from PIL.ExifTags import Base
 
 SIDE = 16_384
 PIXELS = 8_192 * 6_144  # the largest pictures of telephones; two copies of four bytes each fit into the jail
+PIXELS_OF_ANIMATIONS = 6_000 * 4_000  # their decoders hold four copies
+ANIMATIONS = ("gif", "webp")
 
 # How far a picture must be turned clockwise to stand upright, by the EXIF orientation (mirrored ones alike).
 ROTATIONS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
@@ -23,15 +25,15 @@ class Unusable(Exception):
 def open_image(path: Path, container: str) -> Image.Image:
     """Open a picture as the one format it was sniffed to be, decoding nothing yet. Raises Unusable or PIL's errors."""
     image = Image.open(path, formats=[container])
-    check_size(*image.size)
+    check_size(*image.size, most=PIXELS_OF_ANIMATIONS if container in ANIMATIONS else PIXELS)
     return image
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, *, most: int = PIXELS) -> None:
     """Refuse a pixel bomb by what its header says. Raises Unusable."""
     if width < 1 or height < 1:
         raise Unusable("The picture has no size.")
-    if max(width, height) > SIDE or width * height > PIXELS:
+    if max(width, height) > SIDE or width * height > most:
         raise Unusable(f"The picture is too large: {width} × {height} pixels.")
 
 
