@@ -1,5 +1,6 @@
-"""Stand-in upstreams: KIE.ai and OpenRouter over their own wire protocols, with real media and books of their own.
+"""Stand-in upstreams: KIE.ai, OpenRouter, Gemini speech and a Whisper host over their own wire protocols.
 
-It knows nothing of the broker and imports nothing of it; the two meet over HTTP alone. Start reading at `app.py`;
-what it can be told to do wrong is in `directives.py`, what it remembers in `books.py`.
+They make real media and keep books of their own. They know nothing of the broker and import nothing of it: the two meet
+over HTTP alone. Start reading at `app.py`; what they can be told to do wrong is in `directives.py`, what they remember
+in `books.py`.
 """

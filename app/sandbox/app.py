@@ -2,6 +2,8 @@
 
     /kie                 KIE.ai, API and upload host in one (PHAYA_KIE_BASE_URL, PHAYA_KIE_UPLOAD_URL)
     /openrouter/api/v1   OpenRouter (PHAYA_OPENROUTER_BASE_URL)
+    /gemini              Google's speech models (PHAYA_GEMINI_BASE_URL)
+    /whisper/v1          a Whisper host (PHAYA_WHISPER_BASE_URL)
     /files               results and uploads
     /control             books, faults, reset (`control.py`)
     /health              `{"status": "ok"}`
@@ -18,18 +20,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from app.sandbox import control, files
+from app.sandbox import control, files, gemini, openrouter, whisper
 from app.sandbox.books import Books
 from app.sandbox.callbacks import Callback, Callbacks
 from app.sandbox.config import SandboxConfig
 from app.sandbox.exchange import shown_key
 from app.sandbox.faults import Faults
 from app.sandbox.journal import Journal
-from app.sandbox.kie import account, jobs, uploads
+from app.sandbox.kie import account, jobs, suno, uploads, veo
 from app.sandbox.kie.messages import callbacks_of
 from app.sandbox.limits import Limits
 from app.sandbox.media.studio import Studio
-from app.sandbox.openrouter import routes as openrouter
 from app.sandbox.records import Asked
 from app.sandbox.replies import json_reply
 from app.sandbox.store import Store
@@ -53,13 +54,21 @@ def create_app(config: SandboxConfig) -> Starlette:
     return Starlette(
         lifespan=lifespan,
         routes=[
-            Mount("/kie", routes=[*jobs.routes(world), *account.routes(world), *uploads.routes(world)]),
-            Mount("/openrouter/api/v1", routes=openrouter(world)),
+            Mount("/kie", routes=kie_routes(world)),
+            Mount("/openrouter/api/v1", routes=openrouter.routes(world)),
+            Mount("/gemini/v1beta", routes=gemini.routes(world)),
+            Mount("/gemini/v1", routes=gemini.routes(world)),
+            Mount("/whisper/v1", routes=whisper.routes(world)),
             *files.routes(world),
             *control.routes(world),
             Route("/health", health),
         ],
     )
+
+
+def kie_routes(world: World) -> list[Route]:
+    """All of KIE, relative to its base."""
+    return [route for part in (jobs, veo, suno, account, uploads) for route in part.routes(world)]
 
 
 async def health(_: Request) -> Response:
@@ -78,7 +87,7 @@ def make_world(config: SandboxConfig, folder: Path) -> World:
         faults=Faults(),
         limits=Limits(),
         callbacks=Callbacks(config, lambda callback, answer: books.note(sent(callback, answer, books))),
-        studio=Studio(),
+        studio=Studio(folder / "films"),
         store=Store(folder / "uploads"),
     )
 

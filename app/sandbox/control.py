@@ -84,7 +84,7 @@ def _shown_task(task: Task, now: float) -> dict[str, Any]:
     return {
         "id": task.id, "dialect": task.dialect, "model": task.model, "key": shown_key(task.key),
         "created_at": task.created_at, "ends_at": task.ends_at, "state": task.phase(now), "cost": task.charged,
-        "callback_url": task.callback_url, "prompt": task.input().get("prompt"),
+        "callback_url": task.callback_url, "prompt": task.prompt,
         "directives": task.directives.words(),
     }
 
@@ -134,6 +134,7 @@ async def reset(world: World, _: Request) -> Response:
     world.faults.clear()
     world.limits.reset()
     world.books.reset()
+    world.generations.clear()
     return json_reply({"reset": True})
 
 

@@ -12,6 +12,8 @@ from decimal import Decimal, DecimalException
 from functools import reduce
 from typing import Any
 
+from app.sandbox.saved_answers import names as saved_answers
+
 MARK = re.compile(r"\[\[sandbox:([^\]=]*)(?:=([^\]]*))?\]\]")
 
 
@@ -28,6 +30,7 @@ class Directives:
     code: int | None = None  # the business code of the refusal (the HTTP status where a provider has no other)
     http: int | None = None  # the HTTP status of the refusal
     retry_after: float | None = None  # seconds, sent as the header with a refusal
+    saved: str | None = None  # an answer from `saved/` in the place of any work
     bad_json: bool = False  # the answer is cut in the middle of its JSON
     stall: float | None = None  # seconds before the answer begins (a stream: in its middle, without keep-alives)
     lost_answer: bool = False  # the connection breaks without an answer; the callback still comes
@@ -45,11 +48,18 @@ class Directives:
     expired_file: bool = False  # the address answers 404
     cut_file: bool = False  # the connection breaks in the middle of the file
 
+    silent: bool = False  # speech without a sound in it
+    blocked: bool = False  # speech: the prompt is refused inside a good answer
+    plain_urls: bool = False  # music as a job: `resultUrls` in the place of the list of tracks
+
     # Callbacks
     no_callback: bool = False
     duplicate_callback: bool = False
     late_callback: float | None = None  # seconds after the end
     forged_callback: bool = False  # at once, claims success with a file of someone else's
+
+    # Transcripts
+    shape: str | None = None  # of which server: `together`, `openai`, `whisper.cpp`, `vllm`, `localai`
 
     # Chat
     tokens: int | None = None  # the length of the answer
@@ -92,10 +102,13 @@ def _count(value: str) -> int:
     return count
 
 
-def _usage(value: str) -> str:
-    if value not in ("empty", "none"):
-        raise ValueError("`empty` or `none`")
-    return value
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return value
+
+    return read
 
 
 def _flag(value: str) -> bool:
@@ -104,10 +117,17 @@ def _flag(value: str) -> bool:
     return True
 
 
+def _saved(value: str) -> str:
+    if value not in saved_answers():
+        raise ValueError(f"there is no saved answer {value}")
+    return value
+
+
 READERS: Mapping[str, Callable[[str], Any]] = {
     "code": _status, "http": _status, "retry-after": _seconds, "stall": _seconds, "slow": _seconds, "cost": Decimal,
-    "hidden": _seconds, "late-callback": _seconds, "tokens": _count, "break-stream": _count, "cut-stream": _count,
-    "usage": _usage,
+    "hidden": _seconds, "saved": _saved,
+    "late-callback": _seconds, "tokens": _count, "break-stream": _count, "cut-stream": _count,
+    "usage": _one_of("empty", "none"), "shape": _one_of("together", "openai", "whisper.cpp", "vllm", "localai"),
 }
 NAMES = tuple(f.name.replace("_", "-") for f in fields(Directives))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from app.sandbox.directives import NONE, BadDirective, Directives, directives_in
 from app.sandbox.records import Asked
 from app.sandbox.replies import Severed, cut_json
+from app.sandbox.saved_answers import saved_answer
 from app.sandbox.world import World
 
 TEXT_KEPT = 120
@@ -31,6 +32,14 @@ class Refused(Exception):
         self.detail = detail or {}
 
 
+class Replaced(Exception):
+    """A saved answer was asked for. Nothing was made and nothing costs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 @dataclass
 class Call:
     """One request, and what its handler finds out about it."""
@@ -45,7 +54,7 @@ class Call:
     task_id: str = ""
     text: str = ""
     callback_url: str = ""
-    directives: Directives = field(default=NONE)
+    directives: Directives = NONE
 
     def json(self) -> Any:
         """The body. Raises Refused."""
@@ -55,12 +64,14 @@ class Call:
             raise Refused(400, "The request body is not valid JSON") from None
 
     def obey(self, text: str = "") -> Directives:
-        """Take the queued faults and the text's directives for this request. Raises Refused if they say so."""
+        """Take the queued faults and the text's directives for this request. They may raise Refused or Replaced."""
         try:
             written = directives_in(text)
         except BadDirective as mistake:
             raise Refused(422, str(mistake)) from None
         self.directives = asked = self.world.faults.take(self.provider, self.route, self.model) | written
+        if asked.saved is not None:
+            raise Replaced(asked.saved)
         if asked.http is not None:
             raise Refused(asked.http, "Ordered by a directive", status=asked.http, retry_after=asked.retry_after)
         if asked.code is not None:
@@ -85,14 +96,20 @@ def endpoint(world: World, provider: str, wire: Wire, handler: Handler) -> Calla
 
 async def _exchange(world: World, provider: str, wire: Wire, handler: Handler, request: Request) -> Response:
     call = Call(world, request, provider, route_of(request), await request.body())
-    try:
-        outcome = await handler(call)
-    except Refused as refusal:
-        outcome = refusal
-    word, response = wire(call, outcome)
+    word, response = await _answer(call, wire, handler)
     lost = call.directives.lost_answer or call.directives.lost_answer_no_callback
     record(call, "lost" if lost else word)
     return await _deliver(response, call.directives, lost)
+
+
+async def _answer(call: Call, wire: Wire, handler: Handler) -> tuple[str, Response]:
+    try:
+        return wire(call, await handler(call))
+    except Refused as refusal:
+        return wire(call, refusal)
+    except Replaced as replaced:
+        response = saved_answer(replaced.name, task_id=call.task_id, model=call.model, base_url=call.base_url)
+        return f"saved {replaced.name}", response
 
 
 def route_of(request: Request) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from app.sandbox.directives import Directives
-from app.sandbox.kie.results import media_of
+from app.sandbox.kie.models import media_of
 from app.sandbox.replies import Severed
 from app.sandbox.store import content_type
 from app.sandbox.tasks import Phase, Task
@@ -51,7 +51,7 @@ async def result(world: World, request: Request) -> Response:
     await asyncio.sleep(asked.stall or 0)
     if asked.wrong_file:
         return Response(WEB_PAGE, media_type="text/html")
-    file = await world.studio.make(media[number])
+    file = await world.studio.make(media[number], task.id)
     if asked.cut_file:
         return Severed(file[: len(file) // 2], media_type=media[number].content_type)
     return Response(file, media_type=media[number].content_type)

@@ -1,7 +1,7 @@
 """The books' append-only log: a file of JSON lines, so that a killed sandbox knows its tasks again."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ import orjson
 
 from app.sandbox.directives import Directives, parse_words
 from app.sandbox.records import Asked, Charge
-from app.sandbox.tasks import Dialect, Task
+from app.sandbox.tasks import Dialect, Source, Task
 
 Record = Asked | Charge | Task
 KINDS: dict[str, type[Record]] = {"asked": Asked, "charge": Charge, "task": Task}
 READERS: dict[str, Callable[[Any], Any]] = {
     "credits": Decimal, "cost": Decimal, "directives": parse_words, "dialect": Dialect,
+    "source": lambda values: Source(**values),
 }
 OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
 NAMES = {kind: name for name, kind in KINDS.items()}
@@ -62,7 +63,13 @@ def _line(record: Record) -> bytes:
 
 
 def _plain(value: object) -> object:
-    return value.words() if isinstance(value, Directives) else str(value)
+    match value:
+        case Directives():
+            return value.words()
+        case Source():
+            return asdict(value)
+        case _:
+            return str(value)
 
 
 def _record(values: dict[str, Any]) -> Record:

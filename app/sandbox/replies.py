@@ -43,9 +43,9 @@ async def hung_up(receive: Receive) -> None:
 
 
 class EventStream(Response):
-    """Server-sent events. `on_end` is told whether the client hung up before the last frame.
+    """Server-sent events. A frame of `BREAK` breaks the connection.
 
-    A frame of `BREAK` breaks the connection.
+    `on_end` is called once, before the client can know of the end, and told whether the client hung up before it.
     """
 
     media_type = "text/event-stream"
@@ -56,24 +56,31 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._frames = frames
         self._on_end = on_end
+        self._has_ended = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         pump = asyncio.create_task(self._pump(scope, send))
         gone = asyncio.create_task(hung_up(receive))
         await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
-        finished = pump.done()
         for task in (pump, gone):
             task.cancel()
-        await asyncio.gather(pump, gone, return_exceptions=True)
-        self._on_end(not finished)
-        if finished:
+        await asyncio.wait((pump, gone))
+        self._end(hung_up=True)
+        if not pump.cancelled():
             pump.result()
+
+    def _end(self, *, hung_up: bool) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            self._on_end(hung_up)
 
     async def _pump(self, scope: Scope, send: Send) -> None:
         async for frame in self._frames:
             if frame == self.BREAK:
+                self._end(hung_up=False)
                 scope["extensions"]["sandbox.sever"]["close"]()
                 return
             await send({"type": "http.response.body", "body": frame, "more_body": True})
+        self._end(hung_up=False)
         await send({"type": "http.response.body", "body": b"", "more_body": False})

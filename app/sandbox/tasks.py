@@ -35,6 +35,23 @@ PHASES = ((0.3, Phase.GENERATING), (0.1, Phase.QUEUING), (0.0, Phase.WAITING))
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What was measured of a request's own uploads: its first film's length, its first picture's ratio `W:H`."""
+
+    film_s: float | None = None
+    ratio: str | None = None
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether the picture is higher than wide."""
+        wide, _, high = (self.ratio or "1:1").partition(":")
+        return float(wide) < float(high)
+
+
+NOTHING_MEASURED = Source()
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One accepted create. Times are Unix seconds; `param` is the create request as KIE stores it."""
 
@@ -48,13 +65,22 @@ class Task:
     ends_at: float
     credits: Decimal
     directives: Directives
+    source: Source = NOTHING_MEASURED
 
     def phase(self, now: float) -> Phase:
         """The task's phase at a time."""
         if now >= self.ends_at:
             return Phase.FAIL if self.directives.fail else Phase.SUCCESS
-        gone = (now - self.created_at) / (self.ends_at - self.created_at)
-        return next(phase for share, phase in PHASES if gone >= share or share == 0)
+        gone = self.progress(now)
+        return next(phase for share, phase in PHASES if gone >= share)
+
+    def progress(self, now: float) -> float:
+        """The share of the task's time that is gone, 0 to 1."""
+        return 1.0 if now >= self.ends_at else max(0.0, (now - self.created_at) / (self.ends_at - self.created_at))
+
+    def time_of(self, share: float) -> float:
+        """When so much of the task's time is gone."""
+        return self.created_at + share * (self.ends_at - self.created_at)
 
     def request(self) -> JsonObject:
         """The create request. The jobs API stores `input` as JSON within the JSON."""
@@ -63,10 +89,11 @@ class Task:
             request["input"] = orjson.loads(request["input"])
         return request
 
-    def input(self) -> JsonObject:
-        """The model's input, whichever way it was sent."""
+    @property
+    def prompt(self) -> str:
+        """The prompt, whichever way it was sent."""
         request = self.request()
-        return request["input"] if self.dialect is Dialect.JOBS else request
+        return str((request["input"] if self.dialect is Dialect.JOBS else request).get("prompt") or "")
 
     @property
     def callback_url(self) -> str | None:

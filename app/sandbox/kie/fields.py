@@ -40,12 +40,12 @@ def text(most: int, *, least: int = 0, required: bool = False) -> Field:
     return Field(check, required)
 
 
-def choice(*options: str, required: bool = False) -> Field:
-    return Field(lambda value: None if value in options else f"must be one of {', '.join(options)}", required)
+def choice(*options: object, required: bool = False) -> Field:
+    return Field(lambda value: None if value in options else f"must be one of {', '.join(map(str, options))}", required)
 
 
-def flag() -> Field:
-    return Field(lambda value: None if isinstance(value, bool) else "must be a boolean")
+def flag(*, required: bool = False) -> Field:
+    return Field(lambda value: None if isinstance(value, bool) else "must be a boolean", required)
 
 
 def number(least: float, most: float, *, whole: bool = False, required: bool = False) -> Field:

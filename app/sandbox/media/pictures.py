@@ -6,6 +6,7 @@ Drawn with a palette, one byte a pixel, so that a picture of a megapixel takes a
 import colorsys
 import hashlib
 import io
+import re
 from functools import lru_cache
 
 import fontpkg_sarabun
@@ -15,6 +16,8 @@ from app.sandbox.media.specs import Picture
 
 FONT = str(fontpkg_sarabun.ROOT / "files" / "Sarabun-SemiBold.ttf")
 TEXT_DRAWN = 240
+# One character, or a Thai one with the vowels and marks that belong to it.
+CLUSTER = re.compile("[\u0e40-\u0e44]?.[\u0e30-\u0e3a\u0e45\u0e47-\u0e4e]*")
 # The palette: so many shades of the gradient, then the shades from the plate to white.
 SHADES = 224
 PLATE_SHADES = 256 - SHADES
@@ -50,7 +53,7 @@ def _write(image: Image.Image, text: str) -> None:
 
 
 def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """The text in lines of at most `width` pixels: broken at spaces, and inside a run that is too long (Thai)."""
+    """The text in lines of at most `width` pixels: broken at spaces, and between clusters where a run is too long."""
     lines = [""]
     for word in text.split():
         candidate = f"{lines[-1]} {word}".lstrip()
@@ -59,10 +62,10 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
             continue
         if lines[-1]:
             lines.append("")
-        for character in word:
-            if font.getlength(lines[-1] + character) > width:
+        for cluster in CLUSTER.findall(word):
+            if font.getlength(lines[-1] + cluster) > width:
                 lines.append("")
-            lines[-1] += character
+            lines[-1] += cluster
     return "\n".join(lines)
 
 

@@ -1,14 +1,17 @@
-"""OpenRouter: chat, the models and their prices, the key, the record of a generation."""
+"""OpenRouter: chat, responses, embeddings, the models and their prices, the key, the record of a generation."""
 
 from starlette.routing import Route
 
 from app.sandbox.exchange import endpoint
-from app.sandbox.openrouter import account, chat, listing
+from app.sandbox.openrouter import account, chat, embedding, listing, responses
 from app.sandbox.openrouter.wire import PROVIDER, wire
 from app.sandbox.world import World
 
 PATHS = (
     ("POST", "/chat/completions", chat.complete),
+    ("POST", "/responses", responses.respond),
+    ("POST", "/embeddings", embedding.embed),
+    ("GET", "/embeddings/models", embedding.models),
     ("GET", "/models", listing.models),
     ("GET", "/models/count", listing.count),
     ("GET", "/model/{author}/{slug}", listing.model),

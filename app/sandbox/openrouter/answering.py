@@ -8,13 +8,15 @@ from itertools import cycle, islice
 
 import orjson
 
-from app.sandbox.openrouter import tokens
+from app.sandbox import tokens
 from app.sandbox.openrouter.conversation import Conversation
 from app.sandbox.openrouter.schemas import example
 from app.sandbox.tasks import JsonObject
 
 THAI = re.compile("[\u0e00-\u0e7f]")
 ECHOED = 600
+PAGE = "https://example.com/news"
+LINK = f"[example.com]({PAGE})"
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,24 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
+class Citation:
+    """A page found by a search, and where in the answer it is linked (characters)."""
+
+    url: str
+    title: str
+    content: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """All of an answer. `text` is in tokens; `finish_reason` is OpenRouter's word."""
 
-    text: tuple[str, ...]
-    reasoning: tuple[str, ...]
-    tool_calls: tuple[ToolCall, ...]
+    text: tuple[str, ...] = ()
+    reasoning: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    citations: tuple[Citation, ...] = ()
     finish_reason: str
 
     @property
@@ -47,13 +61,15 @@ def answer(conversation: Conversation, *, length: int | None) -> Answer:
     reasoning = tuple(tokens.split(f"The user says: {conversation.last.text[:80]!r}. I shall repeat it."))
     reasoning = reasoning if conversation.reasons else ()
     if call := _tool_call(conversation):
-        return Answer((), reasoning, (call,), "tool_calls")
+        return Answer(reasoning=reasoning, tool_calls=(call,), finish_reason="tool_calls")
     text = tokens.split(_text(conversation))
     if length is not None:
         text = list(islice(_without_end(text), length))
     room = None if conversation.limit is None else max(1, conversation.limit - len(reasoning))
-    finish = "length" if room is not None and len(text) > room else "stop"
-    return Answer(tuple(text[:room]), reasoning, (), finish)
+    if room is not None and len(text) > room:
+        return Answer(text=tuple(text[:room]), reasoning=reasoning, finish_reason="length")
+    citations = tuple(_citations("".join(text))) if conversation.searches else ()
+    return Answer(text=tuple(text), reasoning=reasoning, citations=citations, finish_reason="stop")
 
 
 def _without_end(text: list[str]) -> Iterator[str]:
@@ -71,7 +87,18 @@ def _text(conversation: Conversation) -> str:
             return _prose(conversation)
 
 
+def _citations(text: str) -> Iterator[Citation]:
+    place = text.find(LINK)
+    if place >= 0:
+        yield Citation(PAGE, "Nothing much happened today", "An example.\n[...]\nNo more.", place, place + len(LINK))
+
+
 def _prose(conversation: Conversation) -> str:
+    source = f" ({LINK})" if conversation.searches else ""
+    return _echo(conversation) + source
+
+
+def _echo(conversation: Conversation) -> str:
     last = conversation.last
     said = last.text[:ECHOED]
     thai = bool(THAI.search(conversation.raw))

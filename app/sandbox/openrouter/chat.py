@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.sandbox.exchange import Call, Refused
 from app.sandbox.openrouter import chunks
 from app.sandbox.openrouter.conversation import read
-from app.sandbox.openrouter.generating import BROKEN, Run, begin, open_request
+from app.sandbox.openrouter.generating import BROKEN, Progress, Run, begin, open_request
 from app.sandbox.openrouter.wire import error
 from app.sandbox.replies import EventStream, json_reply
 
@@ -24,9 +24,8 @@ async def complete(call: Call) -> Response:
     if not run.streamed:
         await asyncio.sleep(run.first_token_s + run.answer.tokens * run.token_s)
         return json_reply(_whole(run), headers=headers)
-    progress = chunks.Progress()
-    call.world.open_streams.add(run.id)
-    return EventStream(chunks.frames(run, progress), lambda hung_up: chunks.settle(run, progress, hung_up), headers)
+    progress = Progress()
+    return EventStream(chunks.frames(run, progress), lambda hung_up: run.settle(progress, hung_up), headers)
 
 
 def _whole(run: Run) -> dict[str, Any]:
@@ -37,6 +36,8 @@ def _whole(run: Run) -> dict[str, Any]:
         "refusal": None,
         "reasoning": "".join(run.answer.reasoning) if run.shows_reasoning else None,
     }
+    if run.answer.citations:
+        message["annotations"] = [chunks.annotation(citation) for citation in run.answer.citations]
     if run.answer.tool_calls:
         calls = [chunks.tool_call(call, index) for index, call in enumerate(run.answer.tool_calls)]
         message |= {"content": None, "tool_calls": calls}

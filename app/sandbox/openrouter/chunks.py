@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from app.sandbox.openrouter.answering import ToolCall
-from app.sandbox.openrouter.generating import BROKEN, Run
+from app.sandbox.openrouter.answering import Citation, ToolCall
+from app.sandbox.openrouter.generating import BROKEN, Progress, Run
 from app.sandbox.openrouter.wire import error
 from app.sandbox.replies import EventStream
 from app.sandbox.tasks import JsonObject
@@ -23,18 +22,11 @@ NATIVE = {
 }
 
 
-@dataclass
-class Progress:
-    """How far a stream has come: tokens sent, and the word it ended with."""
-
-    produced: int = 0
-    ended: str = ""
-
-
 async def frames(run: Run, progress: Progress) -> AsyncIterator[bytes]:
     """All frames of the answer; `progress` follows them."""
+    run.call.world.open_streams.add(run.id)
     yield COMMENT
-    async for comment in _keep_alive(run.first_token_s):
+    async for comment in keep_alive(run.first_token_s):
         yield comment
     stalled = run.directives.stall is None
     for delta, tokens in _deltas(run):
@@ -61,7 +53,9 @@ async def _end(run: Run, progress: Progress) -> AsyncIterator[bytes]:
         yield _frame(_error_chunk(run))
         return
     progress.ended = run.answer.finish_reason
-    final = _frame(_chunk(run, {"role": "assistant", "content": ""}, run.answer.finish_reason))
+    found = [annotation(citation) for citation in run.answer.citations]
+    delta = {"role": "assistant", "content": "", **({"annotations": found} if found else {})}
+    final = _frame(_chunk(run, delta, run.answer.finish_reason))
     yield final[: len(final) // 2] + b"\n\n" if asked.bad_json else final
     if asked.usage != "none":
         yield _frame(_usage_chunk(run))
@@ -69,14 +63,8 @@ async def _end(run: Run, progress: Progress) -> AsyncIterator[bytes]:
         yield DONE
 
 
-def settle(run: Run, progress: Progress, hung_up: bool) -> None:
-    """Book a stream that is over. One that was cut counts as one whose client hung up."""
-    run.call.world.open_streams.discard(run.id)
-    finish = "" if hung_up else progress.ended
-    run.end(produced=progress.produced, finish_reason=finish, cancelled=not finish)
-
-
-async def _keep_alive(seconds: float) -> AsyncIterator[bytes]:
+async def keep_alive(seconds: float) -> AsyncIterator[bytes]:
+    """A comment a second until the time is over."""
     for _ in range(int(seconds / COMMENT_EVERY_S)):
         await asyncio.sleep(COMMENT_EVERY_S)
         yield COMMENT
@@ -111,6 +99,22 @@ def tool_call(call: ToolCall, index: int) -> JsonObject:
     """A whole tool call."""
     function = {"name": call.name, "arguments": call.arguments}
     return {"index": index, "id": call.id, "type": "function", "function": function}
+
+
+def annotation(citation: Citation) -> JsonObject:
+    """A citation as chat shows it."""
+    return {"type": "url_citation", "url_citation": flat_citation(citation)}
+
+
+def flat_citation(citation: Citation) -> JsonObject:
+    """Its fields alone."""
+    return {
+        "url": citation.url,
+        "title": citation.title,
+        "content": citation.content,
+        "start_index": citation.start,
+        "end_index": citation.end,
+    }
 
 
 def head(run: Run, kind: str) -> JsonObject:

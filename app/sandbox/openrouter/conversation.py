@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 
+from app.sandbox import tokens
 from app.sandbox.directives import without_directives
 from app.sandbox.exchange import Refused
-from app.sandbox.openrouter import tokens
 from app.sandbox.tasks import JsonObject
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
@@ -35,6 +35,7 @@ class Conversation:
     limit: int | None
     reasons: bool
     shows_reasoning: bool
+    searches: bool
 
     @property
     def last(self) -> Message:
@@ -66,6 +67,7 @@ def read(body: Any) -> Conversation:
         limit=_limit(body),
         reasons=reasons,
         shows_reasoning=shown,
+        searches=searches_web(body),
     )
 
 
@@ -109,6 +111,17 @@ def _reasoning(body: JsonObject) -> tuple[bool, bool]:
     effort = body.get("reasoning_effort") or wanted.get("effort")
     reasons = effort not in (None, "none") or bool(wanted.get("enabled") or wanted.get("max_tokens"))
     return reasons, not wanted.get("exclude")
+
+
+def searches_web(body: JsonObject) -> bool:
+    """Whether the web is to be searched: by the server's tool, by the plugin, or by the model's suffix."""
+    tools = [tool for tool in body.get("tools") or [] if isinstance(tool, dict)]
+    plugins = [plugin for plugin in body.get("plugins") or [] if isinstance(plugin, dict)]
+    return (
+        any("web_search" in str(tool.get("type")) for tool in tools)
+        or any(plugin.get("id") == "web" and plugin.get("enabled", True) for plugin in plugins)
+        or str(body.get("model")).endswith(":online")
+    )
 
 
 def _object(value: Any) -> JsonObject:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from app.sandbox.directives import Directives
-from app.sandbox.exchange import Call, Refused
+from app.sandbox.exchange import Call, Refused, record
 from app.sandbox.openrouter.answering import Answer, answer
 from app.sandbox.openrouter.catalogue import DEFAULT, Model, find_model
 from app.sandbox.openrouter.conversation import Conversation
@@ -22,6 +22,16 @@ TOKEN_S = 0.005
 RECORD_AFTER_S = 1.0
 RECORD_AFTER_CANCEL_S = 3.0
 KEPT = 10_000
+# What the list of models names as the price of a search.
+SEARCH_DOLLARS = Decimal("0.01")
+
+
+@dataclass
+class Progress:
+    """How far a stream has come: tokens sent, and the word it ended with."""
+
+    produced: int = 0
+    ended: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Run:
     prompt_tokens: int
     answer: Answer
     shows_reasoning: bool
+    searched: bool
     created: float
     streamed: bool
 
@@ -58,12 +69,18 @@ class Run:
         if self.directives.cost is not None:
             return self.directives.cost
         prompt, completion = max(self.model.prompt, Decimal(0)), max(self.model.completion, Decimal(0))
-        return self.prompt_tokens * prompt + completion_tokens * completion
+        return self.prompt_tokens * prompt + completion_tokens * completion + self.search_cost
+
+    @property
+    def search_cost(self) -> Decimal:
+        """USD for the search, if there was one."""
+        return SEARCH_DOLLARS if self.searched else Decimal(0)
 
     def usage(self) -> JsonObject:
         """The usage object of the whole answer."""
         done = self.answer.tokens
         prompt_cost = self.prompt_tokens * max(self.model.prompt, Decimal(0))
+        searches = {"web_search_requests": 1, "tool_calls_requested": 1, "tool_calls_executed": 1}
         return {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": done,
@@ -75,14 +92,24 @@ class Run:
             "cost_details": {
                 "upstream_inference_cost": None,
                 "upstream_inference_prompt_cost": prompt_cost,
-                "upstream_inference_completions_cost": self.cost(done) - prompt_cost,
+                "upstream_inference_completions_cost": self.cost(done) - prompt_cost - self.search_cost,
+                **({"server_tool_cost": self.search_cost} if self.searched else {}),
             },
+            **({"server_tool_use_details": searches} if self.searched else {}),
         }
 
     def charge(self, cost: Decimal) -> None:
         """Book the cost; the last figure counts."""
         call = self.call
         call.world.books.charge(Charge(self.id, PROVIDER, self.model.id, call.key, self.created, cost, call.text))
+
+    def settle(self, progress: Progress, hung_up: bool) -> None:
+        """Book a stream that is over. One that was cut counts as one whose client hung up."""
+        self.call.world.open_streams.discard(self.id)
+        if hung_up:
+            record(self.call, f"hung up after {progress.produced} tokens")
+        finish = "" if hung_up else progress.ended
+        self.end(produced=progress.produced, finish_reason=finish, cancelled=not finish)
 
     def end(self, *, produced: int, finish_reason: str, cancelled: bool = False) -> None:
         """Book what was produced and keep the record that `/generation` shows later."""
@@ -91,8 +118,8 @@ class Run:
         self.charge(cost)
         world = self.call.world
         delay = (RECORD_AFTER_CANCEL_S if cancelled else RECORD_AFTER_S) * world.config.time_scale
-        record = self._record(billed, finish_reason, cost, cancelled)
-        world.generations[self.id] = Generation(world.now() + delay, self.call.key, record)
+        shown = self._record(billed, finish_reason, cost, cancelled)
+        world.generations[self.id] = Generation(world.now() + delay, self.call.key, shown)
         while len(world.generations) > KEPT:
             world.generations.popitem(last=False)
 
@@ -120,9 +147,14 @@ class Run:
             "is_byok": False,
             "latency": int(self.first_token_s * 1000),
             "generation_time": took_ms,
-            "num_search_results": None,
+            "num_search_results": len(self.answer.citations) if self.searched else None,
             "origin": "",
         }
+
+
+def new_id(call: Call) -> str:
+    """An id as OpenRouter makes them."""
+    return f"gen-{int(call.world.now())}-{uuid4().hex[:20]}"
 
 
 def begin(call: Call, body: JsonObject, read: Callable[[JsonObject], Conversation]) -> Run:
@@ -142,16 +174,17 @@ def begin(call: Call, body: JsonObject, read: Callable[[JsonObject], Conversatio
     if model.context is not None and prompt_tokens > model.context:
         raise Refused(400, f"This endpoint's maximum context length is {model.context} tokens",
                       detail={"error_type": "context_length_exceeded"})
-    now = call.world.now()
+    reply = answer(conversation, length=call.directives.tokens)
     run = Run(
-        id=f"gen-{int(now)}-{uuid4().hex[:20]}",
+        id=new_id(call),
         call=call,
         model=model,
         asked_model=asked_model,
         prompt_tokens=prompt_tokens,
-        answer=answer(conversation, length=call.directives.tokens),
+        answer=reply,
         shows_reasoning=conversation.reasons and conversation.shows_reasoning,
-        created=now,
+        searched=conversation.searches and not reply.tool_calls,
+        created=call.world.now(),
         streamed=body.get("stream") is True,
     )
     call.task_id = run.id
