@@ -32,7 +32,7 @@ def until(look: Callable[[], T | None], what: str = "it") -> T:
 
 def fetch(url: str, method: str = "GET", **headers: str) -> httpx.Response:
     """What a stranger without a key gets there."""
-    return httpx.request(method, url, headers=headers, trust_env=False, verify=NO_CERTIFICATES)
+    return httpx.request(method, url, headers=headers, trust_env=False, verify=NO_CERTIFICATES, timeout=60)
 
 
 @dataclass
@@ -64,16 +64,22 @@ class Client:
         assert response.status_code == 200, response.text
         return dict(response.json())
 
-    def create(self, model: str = "z-image", callback: str | None = None, **values: Any) -> JsonObject:
+    def create(self, model: str = "z-image", /, callback: str | None = None, **values: Any) -> JsonObject:
         """The answer to a createTask."""
         body = {"model": model, "input": {"prompt": "a red mug", "aspect_ratio": "1:1"} | values}
         return self.kie("POST", "jobs/createTask", json=body | ({"callBackUrl": callback} if callback else {}))
 
-    def task(self, **values: Any) -> str:
+    def task(self, model: str = "z-image", /, **values: Any) -> str:
         """The id of a task that was accepted."""
-        answer = self.create(**values)
+        answer = self.create(model, **values)
         assert answer["code"] == 200, answer
         return str(answer["data"]["taskId"])
+
+    def upload(self, name: str, content: bytes) -> str:
+        """The address of a file that KIE's upload host took."""
+        form: dict[str, Any] = {"files": {"file": (name, content)}, "data": {"uploadPath": "in"}}
+        response = self.http.post("/kie/api/file-stream-upload", **form)
+        return str(response.json()["data"]["downloadUrl"])
 
     def record(self, task_id: str) -> JsonObject:
         return self.kie("GET", "jobs/recordInfo", params={"taskId": task_id})

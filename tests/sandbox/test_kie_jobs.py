@@ -81,7 +81,7 @@ def test_the_picture_has_the_asked_ratio_and_its_url_wants_no_key(client: Client
 def test_every_picture_model(
     client: Client, model: str, values: dict[str, Any], file: tuple[str, int, int], credits: float
 ) -> None:
-    task_id = client.task(model=model, **values)
+    task_id = client.task(model, **values)
 
     image = picture(client.result_urls(task_id)[0])
 

@@ -8,8 +8,8 @@ import httpx
 import jsonschema
 import pytest
 
+from app.sandbox import tokens
 from app.sandbox.config import BROKE_KEY, FORBIDDEN_KEY, INVALID_KEY, MANAGEMENT_KEY
-from app.sandbox.openrouter import tokens
 from app.sandbox.openrouter.schemas import example
 from tests.sandbox.driving import Client, Connect, JsonObject, fetch, until
 
@@ -293,6 +293,8 @@ def test_hanging_up_stops_the_work_where_the_provider_can(client: Client, model:
     assert found["cancelled"] is True
     assert (found["tokens_completion"] == 100_000) == billed_whole
     assert charge(client, generation) == found["total_cost"]
+    asked = client.control("GET", "requests", params={"task_id": generation, "model": model})["requests"]
+    assert any(one["answer"].startswith("hung up after ") for one in asked)
     assert client.control("GET", "books", params={"details": "false"})["open_streams"] == 0
 
 
