@@ -10,6 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 
 from app.api import callbacks, files, health, media, user
+from app.api.admin import routes as admin_routes
 from app.api.answers import answer_app_error, answer_crash, answer_http_error, answer_validation_error
 from app.api.edge import Edge
 from app.api.generation import generation_routes
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     hot = HotRoutes()
     app.include_router(generation_routes(catalog, hot))
-    for module in (media, user, files, callbacks, health):
+    for module in (media, user, admin_routes, files, callbacks, health):
         app.include_router(module.router)
     app.add_exception_handler(AppError, answer_app_error)
     app.add_exception_handler(HTTPException, answer_http_error)
@@ -63,6 +64,7 @@ def _describe(app: FastAPI, components: dict[str, Any]) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             description = generate()
+            _drop_default_errors(description)
             known = description.setdefault("components", {})
             known.setdefault("schemas", {}).update(components["schemas"])
             known["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -70,3 +72,13 @@ def _describe(app: FastAPI, components: dict[str, Any]) -> None:
         return app.openapi_schema or generate()
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _drop_default_errors(description: dict[str, Any]) -> None:
+    """Take out the 422 that FastAPI writes beside every parameter: ours stands where it can happen."""
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        description["components"]["schemas"].pop(name, None)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 
 import pytest
+import pytest_asyncio
 
 from app.config import Environment, Settings
 from app.db.engine import Database
@@ -55,14 +56,33 @@ def database_name(services: Services, template: str) -> Iterator[str]:
         yield name
 
 
-@pytest.fixture
-def settings(services: Services, database_name: str) -> Settings:
-    """Settings of a process that serves the test's own database, with the rights that it has in a deployment."""
+def serving_settings(services: Services, database_name: str) -> Settings:
+    """Settings of a process that serves this database, with the rights that it has in a deployment."""
     return Settings.model_validate({
         "environment": Environment.EMBEDDED,
         "database_url": services.postgres.serving_url(database_name),
         "redis_url": services.redis_url,
     })
+
+
+@pytest.fixture(scope="module")
+def module_settings(services: Services, module_database: str) -> Settings:
+    """Settings of a process that serves the module's database."""
+    return serving_settings(services, module_database)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_pool(module_settings: Settings) -> AsyncIterator[Database]:
+    """A pool of connections to the module's database, for tests that share the module's event loop."""
+    pool = Database(module_settings)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def settings(services: Services, database_name: str) -> Settings:
+    """Settings of a process that serves the test's own database."""
+    return serving_settings(services, database_name)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.models import Account, AdminAct, ApiKey
 from app.db.ids import new_id
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, NotFound
 
 ALPHABET = string.ascii_letters + string.digits
 # A whole account: every service group, and reading the account itself.
@@ -57,11 +57,8 @@ def hash_secret(secret: str) -> bytes:
 
 
 def parse_networks(addresses: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    """Addresses and networks in CIDR notation. Raises Invalid."""
-    try:
-        return tuple(ip_network(address, strict=False) for address in addresses)
-    except ValueError as error:
-        raise Invalid(f"Not an address or a network: {error}") from error
+    """Addresses and networks in CIDR notation. Raises ValueError."""
+    return tuple(ip_network(address, strict=False) for address in addresses)
 
 
 async def create_account(db: AsyncSession, *, email: str, name: str) -> Account:
@@ -91,9 +88,8 @@ async def create_key(
     rate_per_minute: int | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; the secret (`pk_` and 48 letters and digits) is in the answer and nowhere else."""
+    """Make a key; the secret (`pk_` and 48 letters and digits) is in the answer and nowhere else. Raises NotFound."""
     await get_account(db, account_id)
-    parse_networks(addresses)
     secret = "pk_" + "".join(secrets.choice(ALPHABET) for _ in range(48))
     key = ApiKey(
         id=new_id(), account_id=account_id, name=name, secret_hash=hash_secret(secret), hint=secret[:7],
@@ -109,6 +105,19 @@ async def revoke_key(db: AsyncSession, key_id: UUID) -> bool:
     live = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
     revoked = await db.scalar(live.values(revoked_at=func.now()).returning(ApiKey.id))
     return revoked is not None
+
+
+async def lock_key(db: AsyncSession, key_id: UUID) -> ApiKey:
+    """The key as it stands, not to be changed by others until the transaction ends. Raises NotFound."""
+    key = await db.get(ApiKey, key_id, populate_existing=True, with_for_update={"key_share": True})
+    if key is None:
+        raise NotFound("No such key")
+    return key
+
+
+async def change_key(db: AsyncSession, key_id: UUID, **columns: object) -> None:
+    """Set columns of a key."""
+    await db.execute(update(ApiKey).where(ApiKey.id == key_id).values(**columns))
 
 
 async def get_key(db: AsyncSession, key_id: UUID) -> ApiKey:

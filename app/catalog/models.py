@@ -1,7 +1,5 @@
 """Rates that an operator has changed."""
 
-from uuid import UUID
-
 from sqlalchemy import BigInteger, Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,5 +16,4 @@ class RateChange(Base):
     service: Mapped[str]
     name: Mapped[str]
     value: Mapped[CreditsColumn]
-    key_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]

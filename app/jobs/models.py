@@ -37,6 +37,7 @@ class Job(Base):
         Index("jobs_due_idx", "lane", "next_step_at", postgresql_where=WAITS_FOR_STEP),
         Index("jobs_deadline_idx", "deadline_at", postgresql_where=text("ended_at IS NULL")),
         Index("jobs_account_idx", "account_id", "service", "id"),
+        Index("jobs_flagged_idx", "id", postgresql_where=text("is_flagged")),
         {"postgresql_with": {"fillfactor": 70}},
     )
 

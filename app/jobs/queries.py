@@ -171,6 +171,12 @@ async def load(db: AsyncSession, ids: Sequence[UUID]) -> list[Job]:
     return [found[job_id] for job_id in ids if job_id in found]
 
 
+async def lock(db: AsyncSession, job_id: UUID) -> Job | None:
+    """The job as it stands, not to be moved by others until the transaction ends."""
+    query = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
+    return await db.scalar(query.execution_options(populate_existing=True))
+
+
 async def write(db: AsyncSession, job: Job, **columns: object) -> bool:
     """Set columns (never `state`) of a job that is leased to us. False if the lease is lost: change nothing more."""
     assert "state" not in columns

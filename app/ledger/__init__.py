@@ -12,22 +12,27 @@ It knows nothing of services and providers. The hold of a create is made by the 
 from app.ledger.audit import AuditReport, Violation, audit
 from app.ledger.book import (
     Adjustment,
-    BalanceView,
-    EntryView,
     capture,
     correct,
-    find_balance,
     grant,
     hold_more,
-    list_entries,
     open_account,
     open_key,
     release,
     set_key_limit,
     shortage,
+)
+from app.ledger.models import EntryKind, HoldKind, HoldState
+from app.ledger.reading import (
+    BalanceView,
+    EntryView,
+    HoldView,
+    find_balance,
+    find_balances,
+    list_entries,
+    list_holds,
     spent_by_keys,
 )
-from app.ledger.models import EntryKind, HoldKind
 
 __all__ = [
     "Adjustment",
@@ -36,14 +41,18 @@ __all__ = [
     "EntryKind",
     "EntryView",
     "HoldKind",
+    "HoldState",
+    "HoldView",
     "Violation",
     "audit",
     "capture",
     "correct",
     "find_balance",
+    "find_balances",
     "grant",
     "hold_more",
     "list_entries",
+    "list_holds",
     "open_account",
     "open_key",
     "release",

@@ -5,7 +5,6 @@ Locks are taken in one order everywhere: the job's row (by the caller), its hold
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
@@ -15,35 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.ids import new_id
 from app.errors import InsufficientCredits, Invalid, NotFound
 from app.ledger.models import Balance, EntryKind, Hold, HoldKind, HoldState, KeyBudget, LedgerEntry
+from app.ledger.reading import EntryView, entry_view, find_balance, spent_by_keys
 
 ZERO = Decimal(0)
 # The column's precision. Money never has more places, so that what is added up is what is stored.
 PLACES = Decimal("1e-9")
 # No operator's entry lifts a balance above this; the column takes ten times as much, so that refunds always fit.
 BALANCE_MOST = Decimal(10_000_000_000)
-
-
-@dataclass(frozen=True)
-class BalanceView:
-    """What an account has, in credits: `balance` is what clients see, `available` what they can still spend."""
-
-    balance: Decimal
-    available: Decimal
-
-
-@dataclass(frozen=True)
-class EntryView:
-    """One line of an account's history; `amount` is signed."""
-
-    id: int
-    account_id: UUID
-    kind: EntryKind
-    amount: Decimal
-    balance_after: Decimal
-    service: str | None
-    job_id: UUID | None
-    description: str
-    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -67,44 +44,6 @@ async def open_key(db: AsyncSession, key_id: UUID, *, credit_limit: Decimal | No
 async def set_key_limit(db: AsyncSession, key_id: UUID, *, credit_limit: Decimal | None) -> None:
     """Change a key's cap. What it has spent stays counted."""
     await db.execute(update(KeyBudget).where(KeyBudget.key_id == key_id).values(credit_limit=credit_limit))
-
-
-async def spent_by_keys(db: AsyncSession, key_ids: Sequence[UUID]) -> dict[UUID, tuple[Decimal, Decimal | None]]:
-    """`(spent, credit_limit)` of each key, in credits."""
-    rows = await db.execute(
-        select(KeyBudget.key_id, KeyBudget.spent, KeyBudget.credit_limit).where(KeyBudget.key_id.in_(key_ids))
-    )
-    return {row.key_id: (row.spent, row.credit_limit) for row in rows}
-
-
-async def find_balance(db: AsyncSession, account_id: UUID) -> BalanceView:
-    """The account's balance now. Raises NotFound."""
-    row = (
-        await db.execute(select(Balance.balance, Balance.available).where(Balance.account_id == account_id))
-    ).one_or_none()
-    if row is None:
-        raise NotFound("No such account")
-    return BalanceView(balance=row.balance, available=row.available)
-
-
-async def list_entries(
-    db: AsyncSession, account_id: UUID | None, *, limit: int, before: int | None = None
-) -> list[EntryView]:
-    """Entries, newest first; `before` is the id after which the page begins."""
-    query = select(LedgerEntry).order_by(LedgerEntry.id.desc()).limit(limit)
-    if account_id is not None:
-        query = query.where(LedgerEntry.account_id == account_id)
-    if before is not None:
-        query = query.where(LedgerEntry.id < before)
-    return [_view(entry) for entry in await db.scalars(query)]
-
-
-def _view(entry: LedgerEntry) -> EntryView:
-    return EntryView(
-        id=entry.id, account_id=entry.account_id, kind=entry.kind, amount=entry.amount,
-        balance_after=entry.balance_after, service=entry.service, job_id=entry.job_id,
-        description=entry.description, created_at=entry.created_at,
-    )
 
 
 async def grant(db: AsyncSession, account_id: UUID, *, credits: Decimal, key: str, note: str) -> Adjustment:
@@ -138,7 +77,7 @@ async def _adjust(
     if made is not None:
         if (made.amount, made.description) != (credits, note):
             raise Invalid("This Idempotency-Key was used with another body", code="idempotency_key_reused")
-        return Adjustment(_view(made), is_replay=True)
+        return Adjustment(entry_view(made), is_replay=True)
     if balance + credits > BALANCE_MOST:
         raise Invalid(f"An account holds at most {BALANCE_MOST:,} credits")
     moved = await _move_balance(db, account_id, balance=credits, available=credits)
@@ -146,7 +85,7 @@ async def _adjust(
         account_id=account_id, version=moved.version, kind=kind, amount=credits, balance_after=moved.balance, key=key,
         description=note,
     )
-    return Adjustment(_view((await db.scalars(entry.returning(LedgerEntry))).one()), is_replay=False)
+    return Adjustment(entry_view((await db.scalars(entry.returning(LedgerEntry))).one()), is_replay=False)
 
 
 async def _lock_balance(db: AsyncSession, account_id: UUID) -> Decimal:

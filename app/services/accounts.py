@@ -3,9 +3,11 @@
 `actor` is who did it: an admin key's id, or the program's name (`cli`, `phaya up`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,6 +36,46 @@ async def create_account(db: AsyncSession, *, actor: str, email: str, name: str)
     return account
 
 
+@dataclass(frozen=True)
+class KeyLimits:
+    """What a key may do. Scopes are service ids, groups, `account:read`, `admin`; None and no addresses are no limit.
+
+    `credit_limit` is the key's own cap in credits, `rate_per_minute` replaces the default rate, `addresses` are single
+    ones and networks.
+    """
+
+    name: str
+    scopes: Sequence[str]
+    credit_limit: Decimal | None = None
+    addresses: Sequence[str] = ()
+    rate_per_minute: int | None = None
+    expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Raises Invalid, with the field."""
+        if unknown := sorted(set(self.scopes) - known_scopes()):
+            raise refused("scopes", f"unknown scope {unknown[0]!r}: known are {', '.join(sorted(known_scopes()))}")
+        if self.credit_limit is not None and self.credit_limit < 0:
+            raise refused("credit_limit", "must not be negative")
+        if self.rate_per_minute is not None and self.rate_per_minute < 1:
+            raise refused("rate_per_minute", "must be at least 1")
+        try:
+            keys.parse_networks(self.addresses)
+        except ValueError as error:
+            raise refused("addresses", str(error)) from error
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What is kept with the key itself; the cap is the ledger's."""
+        return {"name": self.name, "scopes": list(self.scopes), "addresses": list(self.addresses),
+                "rate_per_minute": self.rate_per_minute, "expires_at": self.expires_at}
+
+
+def refused(field: str, problem: str) -> Invalid:
+    """The refusal of a field of the request."""
+    return Invalid(f"{field}: {problem}", fields=[{"loc": ("body", field), "msg": problem, "type": "value_error"}])
+
+
 async def create_key(
     db: AsyncSession,
     account_id: UUID,
@@ -47,22 +89,29 @@ async def create_key(
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and its budget. The secret in the answer is shown once. Raises NotFound, Invalid."""
-    if unknown := sorted(set(scopes) - known_scopes()):
-        raise Invalid(f"Unknown scope {unknown[0]!r}: known are {', '.join(sorted(known_scopes()))}")
-    if credit_limit is not None and credit_limit < 0:
-        raise Invalid("credit_limit must not be negative")
-    key, secret = await keys.create_key(
-        db, account_id, name=name, scopes=scopes, addresses=addresses, rate_per_minute=rate_per_minute,
-        expires_at=expires_at,
-    )
-    await ledger.open_key(db, key.id, credit_limit=credit_limit)
-    limits = {"credit_limit": credit_limit, "addresses": list(addresses), "rate_per_minute": rate_per_minute,
-              "expires_at": expires_at}
-    await record_act(
-        db, actor=actor, act="key.create", subject=key.id,
-        detail={"account_id": account_id, "name": name, "scopes": list(scopes)} | limits,
-    )
+    limits = KeyLimits(name, scopes, credit_limit, addresses, rate_per_minute, expires_at)
+    key, secret = await keys.create_key(db, account_id, **limits.columns)
+    await ledger.open_key(db, key.id, credit_limit=limits.credit_limit)
+    detail = {"account_id": account_id, "credit_limit": limits.credit_limit} | limits.columns
+    await record_act(db, actor=actor, act="key.create", subject=key.id, detail=detail)
     return key, secret
+
+
+async def change_key(
+    db: AsyncSession, key_id: UUID, change: Callable[[KeyLimits], KeyLimits], *, actor: str
+) -> None:
+    """Put other limits on a key, in force everywhere within a second; what it has spent stays counted.
+
+    Raises NotFound, Invalid.
+    """
+    key = await keys.lock_key(db, key_id)
+    _, credit_limit = (await ledger.spent_by_keys(db, [key_id]))[key_id]
+    old = KeyLimits(key.name, key.scopes, credit_limit, key.addresses, key.rate_per_minute, key.expires_at)
+    new = change(old)
+    await keys.change_key(db, key_id, **new.columns)
+    await ledger.set_key_limit(db, key_id, credit_limit=new.credit_limit)
+    changed = {name: value for name, value in vars(new).items() if value != getattr(old, name)}
+    await record_act(db, actor=actor, act="key.change", subject=key_id, detail=changed)
 
 
 async def revoke_key(db: AsyncSession, key_id: UUID, *, actor: str) -> ApiKey:

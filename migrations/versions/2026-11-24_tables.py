@@ -54,7 +54,6 @@ def upgrade() -> None:
         sa.Column('service', sa.Text(), nullable=False),
         sa.Column('name', sa.Text(), nullable=False),
         sa.Column('value', sa.Numeric(precision=20, scale=9), nullable=False),
-        sa.Column('key_id', sa.Uuid(), nullable=True),
         sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
         sa.PrimaryKeyConstraint('id', name=op.f('rate_changes_pkey'))
         )
@@ -148,6 +147,7 @@ def upgrade() -> None:
         postgresql_with={'fillfactor': 70}
         )
     op.create_index('jobs_account_idx', 'jobs', ['account_id', 'service', 'id'], unique=False)
+    op.create_index('jobs_flagged_idx', 'jobs', ['id'], unique=False, postgresql_where=sa.text('is_flagged'))
     op.create_index('jobs_deadline_idx', 'jobs', ['deadline_at'], unique=False, postgresql_where=sa.text('ended_at IS NULL'))
     op.create_index('jobs_due_idx', 'jobs', ['lane', 'next_step_at'], unique=False, postgresql_where=sa.text("ended_at IS NULL AND NOT (state = 'queued' AND prepared)"))
     op.create_index('jobs_line_idx', 'jobs', ['lane', 'account_id', 'created_at'], unique=False, postgresql_where=sa.text("state = 'queued' AND prepared"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from app.accounts.keys import ALL_SERVICES
 from app.config import Settings
@@ -20,14 +21,18 @@ CREATE = "/api/v1/text-to-image/generate"
 BOAT = {"prompt": "a boat"}
 
 
-@pytest.fixture
-def database_name(module_database: str) -> str:
-    return module_database
+# One API serves the module: making one takes longer than most of its tests.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    async with api(settings.model_copy(update={"kie_api_keys": ("never-asked",)})) as client:
+def database(module_pool: Database) -> Database:
+    return module_pool
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(module_settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async with api(module_settings.model_copy(update={"kie_api_keys": ("never-asked",)})) as client:
         yield client
 
 
@@ -96,14 +101,14 @@ async def test_an_expired_key_is_unknown_from_that_moment(client: httpx.AsyncCli
 
 
 async def test_a_revoked_key_is_refused_by_every_process_within_a_second(
-    settings: Settings, database: Database
+    module_settings: Settings, database: Database
 ) -> None:
     tenant = await make_tenant(database)
     async with database.transaction() as db:
         key, secret = await create_key(
             db, tenant.account_id, actor="test", name="lost", scopes=ALL_SERVICES, rate_per_minute=100_000
         )
-    async with api(settings) as one, api(settings) as other:
+    async with api(module_settings) as one, api(module_settings) as other:
         async def status(client: httpx.AsyncClient) -> int:
             return (await client.get("/api/v1/user/credits", headers=bearer(secret))).status_code
 
@@ -166,11 +171,11 @@ async def test_a_group_and_a_service_open_the_service(
     ([], "a-unix-socket", 200),
 ])
 async def test_a_key_is_used_from_its_addresses(
-    settings: Settings, database: Database, addresses: list[str], caller: str, status: int
+    module_settings: Settings, database: Database, addresses: list[str], caller: str, status: int
 ) -> None:
     secret = await key_of(database, addresses=addresses)
 
-    async with api(settings, address=caller) as client:
+    async with api(module_settings, address=caller) as client:
         answer = await client.get("/api/v1/user/credits", headers=bearer(secret))
 
     assert answer.status_code == status
@@ -179,10 +184,10 @@ async def test_a_key_is_used_from_its_addresses(
         assert answer.json() == {"success": False, "detail": message, "error": "forbidden", "message": message}
 
 
-async def test_a_forwarded_address_is_not_believed(settings: Settings, database: Database) -> None:
+async def test_a_forwarded_address_is_not_believed(module_settings: Settings, database: Database) -> None:
     secret = await key_of(database, addresses=["10.1.2.3"])
 
-    async with api(settings, address="192.0.2.1") as client:
+    async with api(module_settings, address="192.0.2.1") as client:
         answer = await client.get(
             "/api/v1/user/credits", headers=bearer(secret) | {"X-Forwarded-For": "10.1.2.3", "X-Real-IP": "10.1.2.3"}
         )

@@ -1,0 +1,103 @@
+"""Jobs, the ledger, rates, and the record of what admins did."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from app import ledger
+from app.accounts.listing import list_acts
+from app.api.admin import schemas
+from app.api.admin.asking import AccountId, After, AfterNumber, JobId, Limit, body_of, cut, described
+from app.api.deps import Admin, BrokerDep
+from app.api.schemas import error_responses
+from app.jobs.listing import JobFilter, list_jobs
+from app.jobs.states import JobState
+from app.services import admin_rates, admin_views
+from app.services.audit_ledger import audit_ledger
+from app.services.cancel_job import cancel_for_operator
+
+router = APIRouter(tags=["Admin: operations"])
+
+
+def wanted_jobs(
+    state: JobState | None = None,
+    service: Annotated[str | None, Query(pattern="^[a-z0-9-]+$", max_length=100)] = None,
+    account_id: AccountId | None = None,
+    flagged: Annotated[bool | None, Query(description="Those that ask for an operator's look")] = None,
+) -> JobFilter:
+    """Which jobs the query string asks for."""
+    return JobFilter(state=state, service=service, account_id=account_id, is_flagged=flagged)
+
+
+@router.get("/jobs", summary="Jobs of all accounts, newest first", responses=error_responses(404, 422))
+async def get_jobs(
+    broker: BrokerDep, key: Admin, wanted: Annotated[JobFilter, Depends(wanted_jobs)], limit: Limit = 50,
+    after: After = None,
+) -> schemas.Page[schemas.Job]:
+    async with broker.db.statement() as db:
+        page, last = cut(await list_jobs(db, wanted, limit=limit + 1, before=after), limit)
+    return schemas.Page[schemas.Job].model_validate({"items": page, "next": last and last.id})
+
+
+@router.get("/jobs/{job_id}", summary="A job with its moves, paid calls and holds", responses=error_responses(404))
+async def get_job(broker: BrokerDep, key: Admin, job_id: JobId) -> schemas.JobAnswer:
+    async with broker.db.statement() as db:
+        dossier = await admin_views.view_job(db, job_id)
+    parts = {"events": dossier.events, "attempts": dossier.attempts, "holds": dossier.holds}
+    return schemas.JobAnswer.model_validate(vars(dossier.job) | parts)
+
+
+@router.post(
+    "/jobs/{job_id}/cancel", summary="Cancel a job and give its credits back", responses=error_responses(404)
+)
+async def cancel_job(broker: BrokerDep, key: Admin, job_id: JobId) -> schemas.CancelAnswer:
+    async with broker.db.transaction() as db:
+        state = await cancel_for_operator(db, job_id, actor=str(key.id))
+    return schemas.CancelAnswer(job_id=job_id, state=state)
+
+
+@router.get("/ledger", summary="Entries, newest first", responses=error_responses(404, 422))
+async def get_ledger(
+    broker: BrokerDep, key: Admin, limit: Limit = 50, after: AfterNumber = None,
+    account_id: AccountId | None = None,
+) -> schemas.Page[schemas.Entry]:
+    async with broker.db.statement() as db:
+        entries = await ledger.list_entries(db, account_id, limit=limit + 1, before=after)
+    page, last = cut(entries, limit)
+    return schemas.Page[schemas.Entry].model_validate({"items": page, "next": last and last.id})
+
+
+@router.get("/rates", summary="Every rate in force, beside the catalogue's")
+async def get_rates(broker: BrokerDep, key: Admin) -> schemas.RatesAnswer:
+    async with broker.db.statement() as db:
+        return schemas.RatesAnswer.model_validate({"items": await admin_rates.list_rates(db)})
+
+
+@router.put(
+    "/rates/{service}/{name:path}", summary="Set a rate for what is created from now on",
+    openapi_extra=described(schemas.NewRate), responses=error_responses(400, 404, 413, 422),
+)
+async def put_rate(
+    broker: BrokerDep, key: Admin, service: str, name: str,
+    body: Annotated[schemas.NewRate, Depends(body_of(schemas.NewRate))],
+) -> schemas.RateAnswer:
+    async with broker.db.transaction() as db:
+        version = await admin_rates.set_rate(
+            db, actor=str(key.id), service=service, name=name, value=body.value
+        )
+    broker.rates.forget()
+    return schemas.RateAnswer(service=service, name=name, value=body.value, version=version)
+
+
+@router.get("/acts", summary="What admins did, newest first", responses=error_responses(422))
+async def get_acts(
+    broker: BrokerDep, key: Admin, limit: Limit = 50, after: AfterNumber = None
+) -> schemas.Page[schemas.Act]:
+    async with broker.db.statement() as db:
+        page, last = cut(await list_acts(db, limit=limit + 1, before=after), limit)
+    return schemas.Page[schemas.Act].model_validate({"items": page, "next": last and last.id})
+
+
+@router.get("/audit", summary="Run the audit of the ledger now")
+async def get_audit(broker: BrokerDep, key: Admin) -> schemas.AuditAnswer:
+    return schemas.AuditAnswer.model_validate(await audit_ledger(broker.db))
