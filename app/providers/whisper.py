@@ -1,4 +1,4 @@
-"""Transcripts by any host that speaks OpenAI's audio API, Together by default (upstreams/whisper-and-thai-subtitles.md).
+"""Transcripts by any host with the audio API of OpenAI; Together by default (upstreams/whisper-and-thai-subtitles.md).
 
 Hosts differ in where words stand, how they write a duration and a language: all shapes come out of here as one.
 """
