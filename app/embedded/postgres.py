@@ -83,7 +83,6 @@ class Postgres:
             stop_signal=signal.SIGINT,
             # "Immediate": the server's own children must end, too; the next start recovers from the log.
             orphan_signal=signal.SIGQUIT,
-            start_timeout_s=60,
         )
 
     def execute(self, sql: str) -> None:

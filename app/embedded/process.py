@@ -40,7 +40,7 @@ class Part:
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
     stop_timeout_s: float = 10
-    start_timeout_s: float = 30
+    start_timeout_s: float = 60
 
 
 @dataclass(frozen=True)
