@@ -160,13 +160,13 @@ def settle(captions: Sequence[Caption], *, offset_s: float, duration_s: float) -
         end = min(max(caption.end + LINGER_S, caption.start + LINGER_S), max(following, caption.end))
         end = min(end, following) if following > caption.start else end
         lines = tuple(
-            tuple(Span(w.text, _within(w.start + offset_s, duration_s), _within(w.end + offset_s, duration_s))
-                  for w in line)
+            tuple(
+                Span(w.text, _within(w.start + offset_s, duration_s), _within(w.end + offset_s, duration_s))
+                for w in line
+            )
             for line in caption.lines
         )
-        moved.append(
-            Caption(lines, _within(caption.start + offset_s, duration_s), _within(end + offset_s, duration_s))
-        )
+        moved.append(Caption(lines, _within(caption.start + offset_s, duration_s), _within(end + offset_s, duration_s)))
     return [caption for caption in moved if caption.end > caption.start]
 
 
@@ -177,8 +177,14 @@ def _within(at: float, duration_s: float) -> float:
 def write_script(captions: Sequence[Caption], frame: Frame, *, pops: bool) -> str:
     """The ASS script. With `pops` each word pops up and fades in when it is spoken, at its own fixed place."""
     head = HEAD.format(
-        width=frame.width, height=frame.height, family=FONT_FAMILY, size=frame.size, outline=frame.outline,
-        shadow=max(1, frame.outline // 2), side=frame.side, bottom=frame.bottom,
+        width=frame.width,
+        height=frame.height,
+        family=FONT_FAMILY,
+        size=frame.size,
+        outline=frame.outline,
+        shadow=max(1, frame.outline // 2),
+        side=frame.side,
+        bottom=frame.bottom,
     )
     draw = _popping if pops else _still
     return head + "".join(line for caption in captions for line in draw(caption, frame))

@@ -45,6 +45,7 @@ async def render(
             await run(
                 _command(image, output, spec, music),
                 work_dir=output.parent,
+                reads=[image] if music is None else [image, music],
                 limits=Limits(time_s=START_S + FRAME_S * spec.frames, memory_bytes=MEMORY_BYTES),
                 on_line=lambda done: on_progress(100.0 * int(done) / spec.frames) if on_progress else None,
             )

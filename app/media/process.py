@@ -1,7 +1,8 @@
 """Run a local tool in a jail: limited, watched, without our environment, in a private folder.
 
 The limits hold for the tool and all of its descendants together, and none of them outlives the call: not on cancel,
-not on a time-out, not when this process is killed (see keeper.py).
+not on a time-out, not when this process is killed (see jail/keeper.py). Where the kernel allows it, they reach no
+network and open no file outside of the working folder (see jail/confine.py).
 """
 
 import asyncio
@@ -14,11 +15,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from app.media import keeper
+from app.media.jail.keeper import Order, Verdict
 
 MIB = 1024 * 1024
 CHUNK = 65_536
@@ -27,6 +28,8 @@ LINE_BYTES = 16 * 1024
 ERROR_TAIL_BYTES = 8 * 1024
 GRACE_S = 5.0
 ROOT = str(Path(__file__).resolve().parents[2])
+# Where a child that is Python finds itself, its libraries (FFmpeg's wheel and fonts among them) and our modules.
+PYTHON = (sys.prefix, sys.base_prefix, f"{ROOT}/app")
 SAFE_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 OnLine = Callable[[str], None]
@@ -75,16 +78,24 @@ def python(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-B", "-c", start, *arguments]
 
 
-async def run(command: Sequence[str], *, work_dir: Path, limits: Limits, on_line: OnLine | None = None) -> bytes:
+async def run(
+    command: Sequence[str],
+    *,
+    work_dir: Path,
+    limits: Limits,
+    reads: Sequence[Path] = (),
+    on_line: OnLine | None = None,
+) -> bytes:
     """Run a command (its program by absolute path) and return what it wrote to standard output.
 
-    With `on_line`, each line of standard output goes there at once and the result is empty. Raises ProcessFailed.
-    When the call returns, raises or is cancelled, no process of the tool is left.
+    It finds its files in `work_dir`, which it may change, and `reads`. With `on_line`, each line of standard output
+    goes there at once and the result is empty. Raises ProcessFailed. When the call returns, raises or is cancelled, no
+    process of the tool is left.
     """
     verdict, verdict_end = os.pipe()
     try:
         try:
-            process = await _start(command, work_dir, limits, verdict_end)
+            process = await _start(command, work_dir, _order(limits, work_dir, reads, verdict_end))
         finally:
             os.close(verdict_end)
         output, stderr = await _attend(process, on_line, time_s=limits.time_s)
@@ -94,16 +105,30 @@ async def run(command: Sequence[str], *, work_dir: Path, limits: Limits, on_line
         os.close(verdict)
 
 
-async def _start(command: Sequence[str], work_dir: Path, limits: Limits, verdict: int) -> asyncio.subprocess.Process:
-    told = json.dumps(asdict(limits) | {"verdict": verdict})
+def _order(limits: Limits, work_dir: Path, reads: Sequence[Path], verdict: int) -> Order:
+    return {
+        "time_s": limits.time_s,
+        "memory_bytes": limits.memory_bytes,
+        "file_bytes": limits.file_bytes,
+        "processes": limits.processes,
+        "offline": limits.offline,
+        "reads": [*PYTHON, *map(str, reads)],
+        "lists": [ROOT],
+        "writes": [str(work_dir)],
+        "verdict": verdict,
+    }
+
+
+async def _start(command: Sequence[str], work_dir: Path, order: Order) -> asyncio.subprocess.Process:
+    keeper = f"import sys; sys.path.insert(0, {ROOT!r}); from app.media.jail.keeper import main; main()"
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", keeper.__file__, told, *command),
+        *(sys.executable, "-I", "-S", "-c", keeper, json.dumps(order), *command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=work_dir,
         env={"PATH": SAFE_PATH, "HOME": str(work_dir), "TMPDIR": str(work_dir), "LANG": "C.UTF-8"},
-        pass_fds=(verdict,),
+        pass_fds=(order["verdict"],),
         start_new_session=True,
     )
 
@@ -167,7 +192,7 @@ async def _read_tail(stream: asyncio.StreamReader) -> bytes:
 
 
 def _judge(said: bytes, stderr: str) -> None:
-    verdict: keeper.Verdict = json.loads(said) if said else {"stopped": "abandoned", "code": -signal.SIGKILL}
+    verdict: Verdict = json.loads(said) if said else {"stopped": "abandoned", "code": -signal.SIGKILL}
     code = verdict["code"]
     if verdict["stopped"] is not None:
         raise ProcessFailed(Reason(verdict["stopped"]), code, stderr)

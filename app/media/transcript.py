@@ -79,9 +79,7 @@ def clean(text: str) -> str:
     return str(normalize(text))
 
 
-def time_characters(
-    text: str, heard: Sequence[Span], *, start: float, end: float
-) -> list[tuple[float, float]]:
+def time_characters(text: str, heard: Sequence[Span], *, start: float, end: float) -> list[tuple[float, float]]:
     """When each character of `text` is spoken. What was not heard is spread between its neighbours."""
     shown = [at for at, character in enumerate(text) if not character.isspace()]
     anchors = list(_characters(heard))

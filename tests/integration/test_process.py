@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from app.media.jail.confine import landlock_version
 from app.media.process import MIB, Limits, ProcessFailed, Reason, run, sweep, work_folder
+from tests.mediafiles import FFMPEG, sound
 
 ROOT = Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
@@ -226,19 +228,59 @@ def test_the_tool_dies_with_its_keeper(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def network_namespaces() -> None:
-    if subprocess.run(["/usr/bin/unshare", "--net", "true"], check=False).returncode != 0:
-        pytest.skip("no network namespaces for us here")
+LANDLOCK = pytest.mark.skipif(landlock_version() < 4, reason="this kernel has no Landlock, or an early one")
 
 
-@LINUX
-@pytest.mark.usefixtures("network_namespaces")
-async def test_the_network_is_gone(tmp_path: Path) -> None:
-    code = "print(open('/proc/self/net/dev').read().count(':'))"
+@LANDLOCK
+async def test_the_network_is_out_of_reach(tmp_path: Path) -> None:
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        code = f"import socket; socket.create_connection(('127.0.0.1', {port})); print('connected')"
 
-    assert await python(code, tmp_path) == "1\n"
-    assert await python(code, tmp_path, Limits(time_s=9, offline=False)) > "1\n"
+        with pytest.raises(ProcessFailed, match=r"Permission|unreachable"):
+            await python(code, tmp_path)
+        assert await python(code, tmp_path, Limits(time_s=9, offline=False)) == "connected\n"
+
+
+@LANDLOCK
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(open('{other}').read())",
+        "print(open('/proc/{pid}/environ').read())",
+        "open('{other}', 'w')",
+        "open('{folder}/new', 'w')",
+        "import os; os.remove('{other}')",
+        "import os; os.rename('{other}', 'mine')",
+        "import os; os.link('{other}', 'mine')",
+        "import os; os.truncate('{other}', 0)",
+        "import os; os.symlink('{other}', 'mine'); print(open('mine').read())",
+        "import os; os.kill({pid}, 0)",
+    ],
+)
+async def test_what_is_not_its_own_is_out_of_reach(tmp_path: Path, code: str) -> None:
+    folder, other = tmp_path / "own", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("secret")
+
+    with pytest.raises(ProcessFailed, match=r"Permission|not permitted|cross-device"):
+        await python(code.format(other=other, folder=tmp_path, pid=os.getpid()), folder)
+
+    assert other.read_text() == "secret"
+    assert not (tmp_path / "new").exists()
+
+
+@LANDLOCK
+async def test_a_script_for_ffmpeg_cannot_name_the_files_of_others(tmp_path: Path) -> None:
+    folder, other = tmp_path / "own", tmp_path / "other.wav"
+    folder.mkdir()
+    sound(other)
+    (folder / "a.mp4").write_text(f"ffconcat version 1.0\nfile {other}\n")
+    command = [FFMPEG, "-v", "error", "-safe", "0", "-f", "concat", "-i", "a.mp4", "-f", "s16le", "-"]
+
+    with pytest.raises(ProcessFailed, match="Permission denied"):
+        await run(command, work_dir=folder, limits=PLENTY)
+    assert len(await run(command, work_dir=folder, limits=PLENTY, reads=[other])) > 100_000
 
 
 def test_a_work_folder_is_private_and_removed(tmp_path: Path) -> None:
