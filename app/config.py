@@ -88,7 +88,10 @@ class Settings(BaseSettings):
     whisper_base_url: str = "https://api.together.xyz/v1"
     whisper_model: str = "openai/whisper-large-v3"
 
-    # Upstream model ids by service id, for when a provider renames one: `{"text-to-image": "z-image-2"}`
+    # Where Veo and Suno have routes of their own at KIE beside the jobs API: which are used
+    kie_dialect: Literal["legacy", "jobs"] = "legacy"
+
+    # For when a provider renames a model: its new id by the one that the catalogue knows, `{"z-image": "z-image-2"}`
     upstream_models: dict[str, str] = Field(default_factory=dict)
 
     # Chat

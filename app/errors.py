@@ -188,6 +188,15 @@ class MediaError(Exception):
     """A file or address that cannot be used. The message is one sentence that is safe to show to the client."""
 
 
+class InputUnusable(MediaError):
+    """The file behind a field of the request cannot be used; the cause says why."""
+
+    def __init__(self, field: str, cause: MediaError) -> None:
+        super().__init__(f"{field}: {cause}")
+        self.field = field
+        self.cause = cause
+
+
 class FileTooLarge(MediaError):
     """Over the limit of its place."""
 

@@ -20,18 +20,25 @@ from app.api.deps import (
     require_scope,
 )
 from app.api.hot import HotRoutes
-from app.api.schemas import create_schema, error_responses, history_schema, request_body, status_schema
-from app.catalog.model import JobResult, Listing, ResultFile, Service
+from app.api.schemas import (
+    create_schema,
+    creations_schema,
+    error_responses,
+    history_schema,
+    request_body,
+    status_schema,
+)
+from app.catalog.model import Creations, JobResult, Listing, ResultFile, Service
 from app.errors import NotFound
 from app.jobs.states import JobState
 from app.ledger import HoldKind, find_balance
 from app.services.broker import Broker
 from app.services.cancel_job import cancel_job
-from app.services.fetch_inputs import refuse_private_urls
-from app.services.submit_job import check_available, quote, submit_job
+from app.services.submit_job import quote, review_request, submit_job
 from app.services.watch_jobs import JobView
 
 PREFIX = "/api/v1"
+CREATIONS_MOST = 1_000
 MESSAGES = {
     JobState.QUEUED: "Job is waiting",
     JobState.SUCCEEDED: "Job completed",
@@ -53,6 +60,8 @@ def generation_routes(catalog: Mapping[str, Service], hot: HotRoutes) -> APIRout
             _add_cancel(router, service)
         if service.has_history:
             _add_history(router, service)
+        if service.creations is not None:
+            _add_creations(router, service, service.creations)
         for listing in service.listings:
             _add_listing(router, service, listing)
     for path, services in families.items():
@@ -67,14 +76,15 @@ def _add_create(router: APIRouter, service: Service, hot: HotRoutes) -> None:
         body = await read_body(request)
         asked = parse_as(service.request, body)
         broker = broker_of(request)
-        refuse_private_urls(broker, service, asked.model_dump(mode="json"))
+        idempotency = idempotency_of(request, body)
+        message = await review_request(broker, key, service, asked)
         if request.query_params.get("dry_run") == "true":
             return await _dry_run(broker, key, service, asked)
-        created = await submit_job(broker, key, service, asked, idempotency_of(request, body))
+        created = await submit_job(broker, key, service, asked, message=message, idempotency=idempotency)
         if created.is_replay:
             view = await find_own(broker, key, created.job_id, {service.id: service}, now=True)
-            return json_answer(_create_body(service, view), headers={"Idempotent-Replayed": "true"})
-        return json_answer(_fresh_body(service, created.job_id, asked, created.credits))
+            return json_answer(_replayed_body(service, view), headers={"Idempotent-Replayed": "true"})
+        return json_answer(_fresh_body(service, created.job_id, message, created.credits))
 
     hot.creates[PREFIX + service.create_path] = create
     router.add_api_route(
@@ -96,7 +106,6 @@ def _dry_run_parameter() -> dict[str, Any]:
 
 
 async def _dry_run(broker: Broker, key: KeyRecord, service: Service, asked: Any) -> Response:
-    check_available(broker, service)
     price = await quote(broker, key, service, asked)
     async with broker.db.statement() as db:
         balance = await find_balance(db, key.account_id)
@@ -154,14 +163,35 @@ def _add_history(router: APIRouter, service: Service) -> None:
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> Response:
         require_scope(key, service.id, service.group)
-        total, views = await broker_of(request).watch.list(key.account_id, [service.id], limit=limit, offset=offset)
-        items = [{"prompt": prompt} | _history_item(service, view, base_url(request)) for view, prompt in views]
+        total, jobs = await broker_of(request).watch.list(
+            key.account_id, service.id, fields=["prompt"], limit=limit, offset=offset
+        )
+        items = [fields | _history_item(service, view, base_url(request)) for view, fields in jobs]
         return json_answer({"success": True, "total": total, "limit": limit, "offset": offset, "items": items})
 
     router.add_api_route(
         f"/{service.id}/history", history, methods=["GET"], tags=[service.title], summary="Own jobs, newest first",
         operation_id=f"{service.id}-history",
         responses={200: history_schema(service), **error_responses(401, 403, 422, 429)},
+    )
+
+
+def _add_creations(router: APIRouter, service: Service, creations: Creations) -> None:
+    async def list_creations(
+        request: Request, key: Caller, limit: Annotated[int, Query(ge=1, le=CREATIONS_MOST)] = CREATIONS_MOST
+    ) -> Response:
+        require_scope(key, service.id, service.group)
+        total, jobs = await broker_of(request).watch.list(
+            key.account_id, service.id, fields=creations.fields, limit=limit, state=JobState.SUCCEEDED
+        )
+        made = [view.result.get("values", {}) | {"job_id": str(view.id)} | fields
+                | {"created_at": instant(view.created_at)} for view, fields in jobs]
+        return json_answer({"success": True, "total": total, creations.name: made})
+
+    router.add_api_route(
+        f"/{service.id}/list", list_creations, methods=["GET"], tags=[service.title],
+        summary="What own jobs made, newest first", operation_id=f"{service.id}-list",
+        responses={200: creations_schema(service, creations), **error_responses(401, 403, 422, 429)},
     )
 
 
@@ -204,21 +234,21 @@ def base_url(request: Request) -> str:
     return public_url or f"{request.url.scheme}://{request.url.netloc}"
 
 
-def _fresh_body(service: Service, job_id: UUID, asked: Any, credits: Decimal) -> dict[str, Any]:
-    converted = " ".join(service.convert(asked))
-    return {
-        "success": True, "job_id": str(job_id), "task_id": str(job_id),
-        "status": service.vocabulary.word(JobState.QUEUED, is_generating=False),
-        "message": f"Job created. {converted}" if converted else "Job created",
-        "credits_used": credits if service.hold is HoldKind.VISIBLE else Decimal(0),
-    }
+def _fresh_body(service: Service, job_id: UUID, message: str | None, credits: Decimal) -> dict[str, Any]:
+    word = service.vocabulary.word(JobState.QUEUED, is_generating=False)
+    return _create_body(job_id, word, message, credits if service.hold is HoldKind.VISIBLE else Decimal(0))
 
 
-def _create_body(service: Service, view: JobView) -> dict[str, Any]:
+def _replayed_body(service: Service, view: JobView) -> dict[str, Any]:
+    word = service.vocabulary.word(view.state, is_generating=view.is_generating)
+    return _create_body(view.id, word, view.message, view.credits_used)
+
+
+def _create_body(job_id: UUID, word: str, message: str | None, credits: Decimal) -> dict[str, Any]:
+    """The contract's create answer (1.6)."""
     return {
-        "success": True, "job_id": str(view.id), "task_id": str(view.id),
-        "status": service.vocabulary.word(view.state, is_generating=view.is_generating),
-        "message": "Job created", "credits_used": view.credits_used,
+        "success": True, "job_id": str(job_id), "task_id": str(job_id), "status": word,
+        "message": f"Job created. {message}" if message else "Job created", "credits_used": credits,
     }
 
 

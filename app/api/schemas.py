@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.catalog.model import Service
+from app.catalog.model import Creations, Service
 
 JOB_ID = {"type": "string", "format": "uuid"}
 INSTANT = {"type": ["string", "null"], "format": "date-time"}
@@ -97,6 +97,20 @@ def status_schema(services: Sequence[Service]) -> dict[str, Any]:
     fields = {field.name: dict(field.schema) for service in services for field in service.results}
     answer["content"]["application/json"]["schema"]["properties"] |= fields
     return answer
+
+
+def creations_schema(service: Service, creations: Creations) -> dict[str, Any]:
+    """The answer of a list of creations."""
+    item = {
+        "type": "object",
+        "properties": {
+            **{field.name: dict(field.schema) for field in service.results}, "job_id": JOB_ID,
+            **{field: {"type": ["string", "null"]} for field in creations.fields}, "created_at": INSTANT,
+        },
+    }
+    return _object({
+        "success": {"type": "boolean"}, "total": {"type": "integer"}, creations.name: {"type": "array", "items": item},
+    })
 
 
 def history_schema(service: Service) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Find every service in entries/ and refuse to start on a mistake in one."""
 
 import pkgutil
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from importlib import import_module
 
 from app.catalog import entries
-from app.catalog.model import LocalWork, Service
+from app.catalog.model import Example, LocalWork, Rates, Service, UpstreamTask, Vocabulary
 from app.jobs.wire import MEDIA_LANE
 
 
@@ -24,23 +25,50 @@ def load_catalog() -> dict[str, Service]:
             raise CatalogMistake(f"entries/{module.name}.py has no SERVICE")
         if service.id in services:
             raise CatalogMistake(f"{service.id} is defined twice")
-        _check(service)
         services[service.id] = service
+    for service in services.values():
+        _check_fields(service)
+        _check_relations(service, services)
+        _check_examples(service)
     return services
 
 
-def _check(service: Service) -> None:
-    fields = service.request.model_fields
-    for entry in service.inputs:
-        if entry.field not in fields:
-            raise CatalogMistake(f"{service.id}: the input {entry.field} is no field of its request")
+def _check_fields(service: Service) -> None:
+    named = [entry.field for entry in service.inputs]
+    named += [service.owned.field] if service.owned else []
+    named += service.creations.fields if service.creations else []
+    if isinstance(service.run, UpstreamTask):
+        named += [rule.field for form in service.run.forms for rule in form.rules]
+    if unknown := sorted(set(named) - service.request.model_fields.keys()):
+        raise CatalogMistake(f"{service.id}: {unknown[0]} is no field of its request")
+
+
+def _check_relations(service: Service, services: Mapping[str, Service]) -> None:
+    if service.is_cancellable != (service.vocabulary is Vocabulary.LOWER_WITH_CANCEL):
+        raise CatalogMistake(f"{service.id}: its vocabulary and its cancel route do not go together")
+    if service.metered is not None and service.metered.field not in {entry.field for entry in service.inputs}:
+        raise CatalogMistake(f"{service.id}: {service.metered.field} is to be measured and is none of its inputs")
+    if (owned := service.owned) is not None:
+        maker = services.get(owned.service)
+        if maker is None or owned.value not in {field.name for field in maker.results}:
+            raise CatalogMistake(f"{service.id}: no service {owned.service} makes a {owned.value}")
+
+
+def _check_examples(service: Service) -> None:
     if not service.examples:
         raise CatalogMistake(f"{service.id} has no example")
     rates = {name: Decimal(rate) for name, rate in service.rates.items()}
     for example in service.examples:
-        request = service.request.model_validate(example.request)
-        if (credits := service.price(request, rates)) != Decimal(example.credits):
+        credits = _price(service, example, rates)
+        if credits != Decimal(example.credits):
             raise CatalogMistake(f"{service.id}: an example says {example.credits} credits, its price is {credits}")
+
+
+def _price(service: Service, example: Example, rates: Rates) -> Decimal:
+    request = service.request.model_validate(example.request)
+    if service.metered is not None and example.seconds is not None:
+        return service.metered.price(request, rates, Decimal(example.seconds))
+    return service.price(request, rates)
 
 
 def waiting_lanes() -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
+from app.catalog.rules import Rule
 from app.jobs.states import JobState
 from app.ledger import HoldKind
 from app.media.formats import Kinds
@@ -22,9 +23,9 @@ Rates = Mapping[str, Decimal]
 
 
 class ServiceRequest(BaseModel):
-    """The body of a create. Unknown fields are ignored, as the contract wants (1.1)."""
+    """The body of a create. Unknown fields are ignored and types are strict, as the contract wants (1.1, 1.11)."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 def _http_url(value: str) -> str:
@@ -46,6 +47,14 @@ def _not_blank(value: str) -> str:
 
 
 NotBlank = AfterValidator(_not_blank)
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# An integer, also as `5.0`, which is one in JSON.
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
 
 
 def rounded(credits: Decimal, places: int) -> Decimal:
@@ -89,15 +98,31 @@ class Vocabulary(StrEnum):
 _END_WORDS = {JobState.SUCCEEDED: "completed", JobState.FAILED: "failed", JobState.CANCELLED: "cancelled"}
 
 
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What a provider takes of an input; a file beyond it is made anew, to fit (app.media.refit)."""
+
+    types: frozenset[str]
+    limit_bytes: int
+
+
 @dataclass(frozen=True)
 class Input:
-    """A field of the request that holds one URL or a list of them, fetched once, probed and stored before use."""
+    """A field of the request that holds one URL or a list of them, fetched once, probed and stored before use.
+
+    `types` narrows `kinds` to some content types. `check` raises MediaError, in one sentence for the client, for a file
+    that the service cannot use.
+    """
 
     field: str
     kinds: Kinds
-    limit_bytes: int = 100 * 1024 * 1024
-    # Raises MediaError, in one sentence for the client, for a file that the service cannot use.
+    limit_bytes: int = 100 * MIB
+    types: frozenset[str] | None = None
     check: Callable[[MediaInfo], None] | None = None
+    upstream: Takes | None = None
 
 
 @dataclass(frozen=True)
@@ -119,16 +144,34 @@ def upstream_urls(inputs: Inputs, name: str) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Form:
+    """One way of asking a provider: the routes it goes by, and how the request is brought to what they take.
+
+    `task` is given what the `rules` have made of the request, and names one of the provider's `models`.
+    """
+
+    task: Callable[[Any, Inputs], Task]
+    models: tuple[str, ...]
+    dialect: str = "jobs"
+    rules: tuple[Rule, ...] = ()
+    needs_callback: bool = False
+
+
+@dataclass(frozen=True)
 class UpstreamTask:
-    """Run by a provider: `task` turns the request and its uploaded inputs into what is submitted."""
+    """Run by a provider. `legacy` goes by routes of the model's own, where the settings prefer them."""
 
     provider: str
-    task: Callable[[Any, Inputs], Task]
-    dialect: str = "jobs"
+    form: Form
+    legacy: Form | None = None
 
     @property
     def lane(self) -> str:
         return self.provider
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        return (self.form, self.legacy) if self.legacy else (self.form,)
 
 
 @dataclass(frozen=True)
@@ -220,9 +263,22 @@ class ResultField:
     schema: Mapping[str, object]
 
 
+TEXT = {"type": ["string", "null"]}
+
+
 def first_file(name: str) -> ResultField:
     """The address of the first file."""
-    return ResultField(name, lambda result: result.files[0].url if result.files else None, {"type": ["string", "null"]})
+    return ResultField(name, lambda result: result.files[0].url if result.files else None, TEXT)
+
+
+def second_file(name: str) -> ResultField:
+    """The address of the second file, if there is one."""
+    return ResultField(name, lambda result: result.files[1].url if len(result.files) > 1 else None, TEXT)
+
+
+def last_file(name: str) -> ResultField:
+    """The address of the last file, which may be the only one."""
+    return ResultField(name, lambda result: result.files[-1].url if result.files else None, TEXT)
 
 
 def all_files(name: str) -> ResultField:
@@ -234,7 +290,7 @@ def all_files(name: str) -> ResultField:
     )
 
 
-def value(name: str, schema: Mapping[str, object]) -> ResultField:
+def value(name: str, schema: Mapping[str, object] = TEXT) -> ResultField:
     """A value that is not a file."""
     return ResultField(name, lambda result: result.values.get(name), schema)
 
@@ -251,11 +307,32 @@ class Metered:
 
 
 @dataclass(frozen=True)
+class Owned:
+    """A field that names things which earlier jobs of the caller made: `value` among the results of `service`."""
+
+    field: str
+    service: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Creations:
+    """`GET /<service>/list`: what the caller's jobs made, under `name`, with these fields of their requests."""
+
+    name: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Example:
-    """A request that the documentation shows and the suite sends, and what it costs."""
+    """A request that the documentation shows and the suite sends, and what it costs.
+
+    `seconds` is how long the measured input of a metered service lasts.
+    """
 
     request: Mapping[str, object]
     credits: str
+    seconds: str | None = None
 
 
 @dataclass(frozen=True)
@@ -285,6 +362,8 @@ class Service:
     result_kinds: Kinds
     examples: tuple[Example, ...]
     inputs: tuple[Input, ...] = ()
+    owned: Owned | None = None
+    creations: Creations | None = None
     metered: Metered | None = None
     hold: HoldKind = HoldKind.VISIBLE
     verb: Literal["create", "generate"] = "create"
@@ -295,13 +374,13 @@ class Service:
     # What a client may poll for this long without surprise, and when we give up (both from create).
     usual_s: float = 30
     deadline_s: float = 3_600
-    result_limit_bytes: int = 500 * 1024 * 1024
+    result_limit_bytes: int = 500 * MIB
     create_path: str = ""
     status_path: str = ""
-    # What the contract allows and the provider does not, converted: sentences for the job's message (design 4.7).
-    convert: Callable[[Any], Sequence[str]] = lambda request: ()
     # What was made by the provider beyond files, checked and named as result values.
     read_outputs: Callable[[Outputs], Mapping[str, object]] = lambda outputs: {}
+    # Brings the provider's files, in a private folder, to what the client asked for. Raises MediaError.
+    finish: Callable[[Any, Sequence[Path], Path], Awaitable[Sequence[Path]]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "create_path", self.create_path or f"/{self.id}/{self.verb}")

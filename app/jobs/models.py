@@ -96,6 +96,8 @@ class JobAttempt(Base):
     number: Mapped[int] = mapped_column(SmallInteger)
     provider: Mapped[str]
     provider_key: Mapped[str]
+    # By which of the provider's routes it was sent, and so must be asked about
+    dialect: Mapped[str | None]
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     task_id: Mapped[str | None]
     # What a callback claims the task id to be. Hearsay, until our own query of that task shows our secret.

@@ -1,6 +1,6 @@
 """Claiming, keeping and reading jobs. Every write of a worker names its fence: a lost lease changes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import cast
@@ -234,14 +234,15 @@ async def wake(db: AsyncSession, job_id: UUID) -> str | None:
 
 
 async def add_attempt(
-    db: AsyncSession, job: Job, *, provider: str, provider_key: str, secret_hash: bytes | None, step: str | None = None
+    db: AsyncSession, job: Job, *, provider: str, provider_key: str, secret_hash: bytes | None, step: str | None = None,
+    dialect: str | None = None,
 ) -> JobAttempt:
     """Record the intent of a paid call, before it is made."""
     number = select(func.coalesce(func.max(JobAttempt.number), 0) + 1).where(JobAttempt.job_id == job.id)
     row = await db.scalars(
         insert(JobAttempt)
         .values(id=new_id(), job_id=job.id, number=number.scalar_subquery(), provider=provider,
-                provider_key=provider_key, secret_hash=secret_hash, step=step)
+                provider_key=provider_key, secret_hash=secret_hash, step=step, dialect=dialect)
         .returning(JobAttempt)
     )
     return row.one()
@@ -283,6 +284,21 @@ async def hint_task(db: AsyncSession, attempt: JobAttempt, task_id: str) -> None
 async def attempt_of_secret(db: AsyncSession, secret_hash: bytes) -> JobAttempt | None:
     """The attempt whose callback address holds the secret of this hash."""
     return await db.scalar(select(JobAttempt).where(JobAttempt.secret_hash == secret_hash))
+
+
+FIND_MADE = text("""
+SELECT result -> 'values' ->> :value FROM jobs
+ WHERE account_id = :account_id AND service = :service AND state = 'succeeded'
+   AND result -> 'values' ->> :value = ANY(:among)
+""")
+
+
+async def find_made(
+    db: AsyncSession, account_id: UUID, *, service: str, value: str, among: Collection[str]
+) -> set[str]:
+    """Which of these values an account's jobs of a service have as their result."""
+    asked = {"account_id": account_id, "service": service, "value": value, "among": list(among)}
+    return set(await db.scalars(FIND_MADE, asked))
 
 
 async def list_overdue(db: AsyncSession, *, limit: int) -> Sequence[Job]:

@@ -124,7 +124,7 @@ class TaskProvider(Protocol):
     budget: Budget
 
     async def upload(self, key: ProviderKey, path: Path, *, filename: str, content_type: str) -> str:
-        """Hand up a file; answers the address under which the provider will read it."""
+        """Hand up a file; answers the address under which the provider will read it. Raises Rejected, Throttled."""
 
     async def submit(self, key: ProviderKey, task: Task, *, dialect: str, callback_url: str | None) -> str:
         """Send the task by the routes of its dialect and answer its id.

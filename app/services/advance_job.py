@@ -10,15 +10,17 @@ from typing import assert_never
 
 import structlog
 
-from app.catalog.model import UpstreamTask
-from app.errors import Broken, FetchFailed, MediaError, ProviderError, Rejected, Throttled, Unclear
+from app.catalog.model import Form, Service, UpstreamTask
+from app.catalog.rules import settle
+from app.errors import Broken, FetchFailed, Invalid, MediaError, ProviderError, Rejected, Throttled, Unclear
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
 from app.jobs.states import AttemptOutcome, JobState
-from app.providers.port import Done, Failed, Missing, Outputs, ProviderKey, TaskProvider, TaskReport, Working
+from app.providers.port import Done, Failed, Missing, Outputs, ProviderKey, Task, TaskProvider, TaskReport, Working
 from app.services.broker import Broker
 from app.services.end_job import LeaseLost, advance_state, fail
 from app.services.fetch_inputs import fetch_job_inputs, hand_up, open_inputs
+from app.services.forms import form_of_dialect
 from app.services.leases import keeping
 from app.services.store_results import store_outputs
 from app.services.take_work import Step, hash_callback_secret
@@ -72,11 +74,11 @@ async def _prepare(broker: Broker, job: Job) -> None:
     """Fetch the inputs and hand them up, so that the job can wait in line for its turn."""
     if await _end_if_overdue(broker, job):
         return
-    provider = _provider(broker, job)
+    provider, service = _provider(broker, job), broker.service(job.service)
     try:
-        kept = await fetch_job_inputs(broker, broker.service(job.service), job)
-        await hand_up(broker, provider, random.choice(provider.keys), kept)  # noqa: S311 - any key will do
-    except MediaError as refusal:
+        kept = await fetch_job_inputs(broker, service, job)
+        await hand_up(broker, provider, kept)
+    except (MediaError, Invalid, Rejected) as refusal:
         await _fail(broker, job, reason="input_unusable", error=str(refusal))
         return
     except Throttled as trouble:
@@ -94,15 +96,13 @@ async def _submit(broker: Broker, job: Job, attempt: JobAttempt, secret: str) ->
     provider = _provider(broker, job)
     service = broker.service(job.service)
     assert isinstance(service.run, UpstreamTask)
-    request = service.request.model_validate(job.request)
-    task = service.run.task(request, await open_inputs(broker, job.inputs))
-    if model := broker.settings.upstream_models.get(service.id):
-        task = replace(task, model=model)
+    form = form_of_dialect(service.run, attempt.dialect)
     public_url = broker.settings.public_url
     callback_url = f"{public_url}/api/v1/callbacks/{provider.name}/{secret}" if public_url else None
     try:
+        task = await _task_of(broker, service, form, job)
         task_id = await provider.submit(
-            _key(provider, attempt.provider_key), task, dialect=service.run.dialect, callback_url=callback_url
+            _key(provider, attempt.provider_key), task, dialect=form.dialect, callback_url=callback_url
         )
     except ProviderError as trouble:
         await _not_accepted(broker, job, attempt, trouble)
@@ -111,6 +111,16 @@ async def _submit(broker: Broker, job: Job, attempt: JobAttempt, secret: str) ->
         await queries.answer_attempt(db, attempt.id, AttemptOutcome.ACCEPTED, task_id=task_id)
         await advance_state(db, job, JobState.RUNNING)
         await queries.rest(db, job, delay_s=service.usual_s, lease_s=broker.settings.lease_s)
+
+
+async def _task_of(broker: Broker, service: Service, form: Form, job: Job) -> Task:
+    """What is sent. Raises Rejected where the settings have changed so that the provider cannot serve it any more."""
+    try:
+        request, _ = settle(service.request.model_validate(job.request), form.rules)
+    except Invalid as refusal:
+        raise Rejected(refusal.message) from refusal
+    task = form.task(request, await open_inputs(broker, job.inputs))
+    return replace(task, model=broker.settings.upstream_models.get(task.model, task.model))
 
 
 async def _not_accepted(broker: Broker, job: Job, attempt: JobAttempt, trouble: ProviderError) -> None:
@@ -173,9 +183,10 @@ def _is_ours(report: TaskReport, attempt: JobAttempt) -> bool:
 
 async def _ask(broker: Broker, job: Job, attempt: JobAttempt, task_id: str) -> TaskReport:
     provider = _provider(broker, job)
-    service = broker.service(job.service)
-    assert isinstance(service.run, UpstreamTask)
-    return await provider.query(_key(provider, attempt.provider_key), task_id, dialect=service.run.dialect)
+    task = broker.service(job.service).run
+    assert isinstance(task, UpstreamTask)
+    dialect = form_of_dialect(task, attempt.dialect).dialect
+    return await provider.query(_key(provider, attempt.provider_key), task_id, dialect=dialect)
 
 
 async def _poll(broker: Broker, job: Job, attempt: JobAttempt | None) -> None:

@@ -14,6 +14,7 @@ from app.providers.port import CallProvider, TaskProvider
 from app.providers.registry import open_call_providers, open_task_providers
 from app.services.authenticate import KeyCache
 from app.services.doorbell import Doorbell
+from app.services.forms import refuse_unknown_models
 from app.services.job_writer import JobWriter
 from app.services.rate_limit import RateLimiter
 from app.services.rates import RateBook
@@ -46,7 +47,9 @@ class Broker:
 
 @asynccontextmanager
 async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
-    """Open every part, and close them in the opposite order."""
+    """Open every part, and close them in the opposite order. Raises ValueError for settings that do nothing."""
+    catalog = load_catalog()
+    refuse_unknown_models(settings, catalog)
     async with AsyncExitStack() as stack:
         db = Database(settings)
         stack.push_async_callback(db.close)
@@ -65,7 +68,7 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             fetcher=Fetcher(settings.fetch_allow),
             providers=open_task_providers(settings, client),
             callers=open_call_providers(settings, client),
-            catalog=load_catalog(),
+            catalog=catalog,
             rates=RateBook(db),
             jobs=jobs,
             watch=JobReader(db),

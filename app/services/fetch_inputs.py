@@ -1,5 +1,6 @@
 """A client's inputs: each URL is fetched once, probed and stored; what is worked on later are those very bytes."""
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,13 +9,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from app.catalog.model import Input, InputFile, Inputs, Service
-from app.errors import FetchRefused, FileTooLarge, Invalid, UnsupportedMedia
+from app.errors import FetchRefused, FileTooLarge, InputUnusable, Invalid, MediaError, UnsupportedMedia
 from app.files import register
 from app.files.models import FileRole, StoredFile
 from app.jobs.models import Job
-from app.media.process import work_folder
-from app.providers.port import ProviderKey, TaskProvider
+from app.media.process import MIB, work_folder
+from app.providers.port import TaskProvider
 from app.services.broker import Broker
+from app.services.forms import settle_request
 from app.services.keep_files import keep_file, media_of
 
 # By field of the request: the ids of the files behind its URLs and, once handed up, their addresses upstream.
@@ -56,20 +58,24 @@ class Owner:
 async def fetch_inputs(
     broker: Broker, service: Service, request: Mapping[str, object], *, owner: Owner, kept: Mapping[str, Any]
 ) -> Kept:
-    """Fetch, probe and store every input that is not kept yet. Raises MediaError, whose message is for the client."""
+    """Fetch, probe and store every input that is not kept yet. Raises InputUnusable, with words for the client."""
     found: Kept = {field: list(files) for field, files in kept.items()}
     for entry in service.inputs:
         files = found.setdefault(entry.field, [])
         for url in urls_of(request, entry.field)[len(files) :]:
-            file = await _fetch(broker, owner, entry, url)
+            try:
+                file = await _fetch(broker, owner, entry, url)
+            except MediaError as refusal:
+                raise InputUnusable(entry.field, refusal) from refusal
             files.append({"file_id": str(file.id)})
     return found
 
 
 async def fetch_job_inputs(broker: Broker, service: Service, job: Job) -> Kept:
-    """The same for a job that exists."""
+    """The same for a job that exists: the inputs that it will be served with. Raises Invalid, too."""
+    request, _ = settle_request(broker.settings, service, service.request.model_validate(job.request))
     owner = Owner(job.account_id, job.id)
-    return await fetch_inputs(broker, service, job.request, owner=owner, kept=job.inputs)
+    return await fetch_inputs(broker, service, request.model_dump(mode="json"), owner=owner, kept=job.inputs)
 
 
 async def _fetch(broker: Broker, owner: Owner, entry: Input, url: str) -> StoredFile:
@@ -77,10 +83,10 @@ async def _fetch(broker: Broker, owner: Owner, entry: Input, url: str) -> Stored
     if file is None:
         file = await _fetch_outside(broker, owner, entry, url)
     media = media_of(file)
-    if not media.kind & entry.kinds:
-        raise UnsupportedMedia(f"{entry.field}: {media.content_type} is not accepted here")
+    if not media.kind & entry.kinds or (entry.types is not None and media.content_type not in entry.types):
+        raise UnsupportedMedia(f"{media.content_type} is not accepted here.")
     if file.size > entry.limit_bytes:
-        raise FileTooLarge(f"{entry.field}: the file is larger than {entry.limit_bytes // 2**20} MB")
+        raise FileTooLarge(f"The file is larger than {entry.limit_bytes // MIB} MB.")
     if entry.check is not None:
         entry.check(media)
     return file
@@ -103,15 +109,16 @@ async def _fetch_outside(broker: Broker, owner: Owner, entry: Input, url: str) -
         )
 
 
-async def hand_up(broker: Broker, provider: TaskProvider, key: ProviderKey, kept: Kept) -> None:
-    """Give the provider every kept input that it does not have yet, and note its address. Raises Throttled."""
+async def hand_up(broker: Broker, provider: TaskProvider, kept: Kept) -> None:
+    """Give the provider every kept input that it does not have, and note its address. Raises Rejected, Throttled."""
     for files in kept.values():
         for entry in files:
             if "upstream_url" not in entry:
-                entry["upstream_url"] = await _hand_up(broker, provider, key, UUID(entry["file_id"]))
+                entry["upstream_url"] = await _hand_up(broker, provider, UUID(entry["file_id"]))
 
 
-async def _hand_up(broker: Broker, provider: TaskProvider, key: ProviderKey, file_id: UUID) -> str:
+async def _hand_up(broker: Broker, provider: TaskProvider, file_id: UUID) -> str:
+    key = random.choice(provider.keys)  # noqa: S311 - any key will do
     async with broker.db.statement() as db:
         (file,) = await register.load_files(db, [file_id])
     with work_folder(broker.settings.work_dir) as folder:

@@ -1,5 +1,6 @@
 """From what was made to a succeeded job: fetch, probe, hash, store, and only then capture (design 3.7)."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -19,6 +20,9 @@ from app.services.keep_files import keep_file, result_of
 
 log = structlog.get_logger()
 
+# What is done to a provider's files takes a core: only so many at once in a process.
+FINISHING = asyncio.Semaphore(2)
+
 
 async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
     """Keep what a provider made and end the job well.
@@ -29,37 +33,36 @@ async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
     values = service.read_outputs(outputs)
     if not outputs.urls and not values:
         raise UnsupportedMedia("a success without a file")
-    files: list[StoredFile] = []
     with work_folder(broker.settings.work_dir) as folder:
+        paths = []
         for number, url in enumerate(outputs.urls):
-            target = folder / f"result-{number}"
-            fetched = await broker.fetcher.fetch(url, target, limit_bytes=service.result_limit_bytes)
-            files.append(await _keep(broker, job, service, target, size=fetched.size, sha256=fetched.sha256))
+            paths.append(folder / f"result-{number}")
+            await broker.fetcher.fetch(url, paths[-1], limit_bytes=service.result_limit_bytes)
+        if service.finish is not None and paths:
+            async with FINISHING:
+                paths = list(await service.finish(service.request.model_validate(job.request), paths, folder))
+        files = [await _keep(broker, job, service, path) for path in paths]
     await _succeed(broker, job, files, values)
 
 
 async def store_made(broker: Broker, job: Job, made: Made) -> None:
     """Keep what local work made and end the job well. Raises MediaError for a file that is no use."""
     service = broker.service(job.service)
-    files = []
-    for path in made.files:
-        sha256 = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                sha256.update(chunk)
-        files.append(
-            await _keep(broker, job, service, path, size=path.stat().st_size, sha256=sha256.hexdigest())
-        )
+    files = [await _keep(broker, job, service, path) for path in made.files]
     await _succeed(broker, job, files, made.values, credits=made.credits)
 
 
-async def _keep(
-    broker: Broker, job: Job, service: Service, path: Path, *, size: int, sha256: str
-) -> StoredFile:
+async def _keep(broker: Broker, job: Job, service: Service, path: Path) -> StoredFile:
+    size, sha256 = await asyncio.to_thread(_measure, path)
     return await keep_file(
         broker, path, account_id=job.account_id, job_id=job.id, role=FileRole.RESULT, kinds=service.result_kinds,
         name=service.id, size=size, sha256=sha256,
     )
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 async def _succeed(

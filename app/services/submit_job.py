@@ -9,11 +9,13 @@ from uuid import UUID
 
 from app.accounts.keys import KeyRecord
 from app.catalog.model import LocalWork, Metered, Service, ServiceRequest
-from app.errors import FileTooLarge, Invalid, MediaError, TooLarge, Unavailable
+from app.errors import FileTooLarge, InputUnusable, Invalid, TooLarge, Unavailable
 from app.files.register import load_files
+from app.jobs import queries
 from app.ledger import find_balance, shortage
 from app.services.broker import Broker
-from app.services.fetch_inputs import Kept, Owner, fetch_inputs
+from app.services.fetch_inputs import Kept, Owner, fetch_inputs, refuse_private_urls
+from app.services.forms import settle_request
 from app.services.job_writer import Created, Idempotency, NewJob
 from app.services.keep_files import media_of
 
@@ -30,11 +32,36 @@ class Quote:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def check_available(broker: Broker, service: Service) -> None:
-    """Raise Unavailable for a service whose provider has no key here."""
+def _check_available(broker: Broker, service: Service) -> None:
     needed = service.run.needs if isinstance(service.run, LocalWork) else service.run.provider
     if needed is not None and needed not in broker.providers and needed not in broker.callers:
         raise Unavailable(f"{service.title} is not available on this server: it has no provider")
+
+
+async def review_request(
+    broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest
+) -> str | None:
+    """Refuse what cannot be served, before anything is held; answers what will be served otherwise than asked.
+
+    Raises Unavailable for a service whose provider has no key here, and Invalid.
+    """
+    _check_available(broker, service)
+    refuse_private_urls(broker, service, request.model_dump(mode="json"))
+    _, changes = settle_request(broker.settings, service, request)
+    await _refuse_foreign(broker, caller, service, request)
+    return " ".join(changes) or None
+
+
+async def _refuse_foreign(broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest) -> None:
+    """Raise Invalid for a thing that is named and was not made by a job of the caller."""
+    owned = service.owned
+    named = set(getattr(request, owned.field) or ()) if owned is not None else set()
+    if owned is None or not named:
+        return
+    async with broker.db.statement() as db:
+        known = await queries.find_made(db, caller.account_id, service=owned.service, value=owned.value, among=named)
+    if foreign := sorted(named - known):
+        raise _refused(owned.field, f"{foreign[0]!r} is none of yours", "not_owned")
 
 
 async def quote(broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest) -> Quote:
@@ -57,13 +84,18 @@ async def quote(broker: Broker, caller: KeyRecord, service: Service, request: Se
 
 
 async def _fetch(broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest) -> Kept:
+    settled, _ = settle_request(broker.settings, service, request)
     owner = Owner(caller.account_id)
     try:
-        return await fetch_inputs(broker, service, request.model_dump(mode="json"), owner=owner, kept={})
-    except FileTooLarge as refusal:
-        raise TooLarge(str(refusal)) from refusal
-    except MediaError as refusal:
-        raise Invalid(str(refusal)) from refusal
+        return await fetch_inputs(broker, service, settled.model_dump(mode="json"), owner=owner, kept={})
+    except InputUnusable as refusal:
+        if isinstance(refusal.cause, FileTooLarge):
+            raise TooLarge(str(refusal)) from refusal
+        raise _refused(refusal.field, str(refusal.cause), "file_refused") from refusal
+
+
+def _refused(field: str, problem: str, type_: str) -> Invalid:
+    return Invalid(f"{field}: {problem}", fields=[{"loc": ("body", field), "msg": problem, "type": type_}])
 
 
 async def _seconds(broker: Broker, metered: Metered, inputs: Kept) -> Decimal:
@@ -76,13 +108,13 @@ async def _seconds(broker: Broker, metered: Metered, inputs: Kept) -> Decimal:
 
 
 async def submit_job(
-    broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest, idempotency: Idempotency | None
+    broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest, *,
+    message: str | None = None, idempotency: Idempotency | None = None,
 ) -> Created:
-    """Accept the request durably, or raise InsufficientCredits, Unavailable or Invalid and change nothing.
+    """Accept a reviewed request durably, or raise InsufficientCredits, Invalid or TooLarge and change nothing.
 
     After this returns the job exists, its credits are held, and it will reach an end whatever process dies.
     """
-    check_available(broker, service)
     if service.metered is not None and idempotency is not None:
         earlier = await broker.jobs.find(caller.account_id, idempotency)
         if earlier is not None:
@@ -101,7 +133,7 @@ async def submit_job(
             deadline_s=service.deadline_s,
             # Local work fetches its inputs in its own step; a provider's are fetched and handed up before its turn.
             prepared=isinstance(service.run, LocalWork) or not service.inputs,
-            message=" ".join(service.convert(request)) or None,
+            message=message,
             idempotency=idempotency,
             inputs=price.inputs,
         )

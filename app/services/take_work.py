@@ -8,11 +8,13 @@ from itertools import cycle
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.catalog.model import UpstreamTask
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
 from app.jobs.states import JobState
 from app.providers.port import ProviderKey, TaskProvider
 from app.services.broker import Broker
+from app.services.forms import choose_form
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ async def _take_sends(db: AsyncSession, broker: Broker, provider: TaskProvider, 
     steps = []
     for job, key in zip(jobs, turns, strict=False):
         secret = secrets.token_urlsafe(32)
+        task = broker.service(job.service).run
+        assert isinstance(task, UpstreamTask)
         attempt = await queries.add_attempt(
-            db, job, provider=provider.name, provider_key=key.fingerprint, secret_hash=hash_callback_secret(secret)
+            db, job, provider=provider.name, provider_key=key.fingerprint, secret_hash=hash_callback_secret(secret),
+            dialect=choose_form(broker.settings, task).dialect,
         )
         steps.append(Step(job, attempt, secret))
     return steps

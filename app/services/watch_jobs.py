@@ -78,15 +78,22 @@ class JobReader:
         return view
 
     async def list(
-        self, account_id: UUID, services: Sequence[str], *, limit: int, offset: int
-    ) -> tuple[int, list[tuple[JobView, str | None]]]:
-        """How many jobs of these services the account has, and one page of them with their prompts, newest first."""
-        mine = (Job.account_id == account_id, Job.service.in_(services))
+        self, account_id: UUID, service: str, *, fields: Sequence[str], limit: int, offset: int = 0,
+        state: JobState | None = None,
+    ) -> tuple[int, list[tuple[JobView, dict[str, str | None]]]]:
+        """How many jobs of a service (in this state) the account has, and one page of them, newest first.
+
+        With each come these fields of its request.
+        """
+        mine = [Job.account_id == account_id, Job.service == service, *([Job.state == state] if state else [])]
+        asked = [Job.request[field].astext for field in fields]
         async with self._db.statement() as db:
             total = await db.scalar(select(func.count()).select_from(Job).where(*mine)) or 0
-            query = select(Job.request["prompt"].astext, *COLUMNS).where(*mine)
+            query = select(*COLUMNS, *asked).where(*mine)
             page = query.order_by(Job.id.desc()).limit(limit).offset(offset)
-            return total, [(_view(row[1:]), row[0]) for row in await db.execute(page)]
+            rows = await db.execute(page)
+            width = len(COLUMNS)
+            return total, [(_view(row[:width]), dict(zip(fields, row[width:], strict=True))) for row in rows]
 
     async def _read(self, ids: Sequence[UUID]) -> Sequence[JobView | None]:
         async with self._db.statement() as db:

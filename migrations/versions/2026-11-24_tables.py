@@ -208,6 +208,7 @@ def upgrade() -> None:
         sa.Column('number', sa.SmallInteger(), nullable=False),
         sa.Column('provider', sa.Text(), nullable=False),
         sa.Column('provider_key', sa.Text(), nullable=False),
+        sa.Column('dialect', sa.Text(), nullable=True),
         sa.Column('secret_hash', sa.LargeBinary(), nullable=True),
         sa.Column('task_id', sa.Text(), nullable=True),
     sa.Column('hinted_task_id', sa.Text(), nullable=True),

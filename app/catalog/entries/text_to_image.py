@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.catalog.model import (
     Example,
+    Form,
     Inputs,
     NotBlank,
     Service,
@@ -40,7 +41,7 @@ SERVICE = Service(
     request=TextToImageRequest,
     rates={"job": "1.0"},
     price=flat_price(),
-    run=UpstreamTask("kie", to_task),
+    run=UpstreamTask("kie", Form(to_task, models=("z-image",))),
     vocabulary=Vocabulary.UPPER_WITH_QUEUE,
     results=(first_file("image_url"),),
     result_kinds=Kinds.IMAGE,

@@ -1,0 +1,267 @@
+"""Every service of the catalogue over HTTP, against the stand-ins: what a client sends, gets, and pays."""
+
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from app.catalog.loader import load_catalog
+from app.catalog.model import Example, Service, UpstreamTask, Vocabulary
+from app.ledger import HoldKind
+from tests.bad_values import bad_bodies
+from tests.examples import real, told
+from tests.second_decoder import Look, look_at
+from tests.stack import NO_CERTIFICATES, Client, Stack
+
+JsonObject = dict[str, Any]
+Body = Mapping[str, object]
+Expected = Callable[[Body], Mapping[str, Look | None]]
+
+CATALOG = load_catalog()
+PROVIDED = [service for service in CATALOG.values() if isinstance(service.run, UpstreamTask)]
+# Speech has its own suite.
+DRIVEN = [service for service in CATALOG.values() if service.lane != "gemini"]
+EXAMPLES = [
+    pytest.param(service, example, id=f"{service.id}-{number}")
+    for service in DRIVEN for number, example in enumerate(service.examples, 1)
+]
+START = Decimal(1000)
+PATIENCE_S = 60
+# What clients send although no service knows it.
+UNKNOWN = {"no_such_field": {"a": [1]}, "fps": 30, "motion_effect": "zoom"}
+
+each_service = pytest.mark.parametrize("service", CATALOG.values(), ids=CATALOG)
+each_provided = pytest.mark.parametrize("service", PROVIDED, ids=[service.id for service in PROVIDED])
+
+
+@pytest.fixture
+def client(stack: Stack) -> Client:
+    """Somebody with 1000 credits."""
+    return stack.client(str(START))
+
+
+def post(client: Client, path: str, body: Body) -> httpx.Response:
+    return client.http.post(f"/api/v1{path}", json=body)
+
+
+def read(client: Client, path: str) -> JsonObject:
+    answer = client.http.get(f"/api/v1{path}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def balance(client: Client) -> Decimal:
+    return exact(read(client, "/user/credits")["credits_balance"])
+
+
+def entries(client: Client) -> list[JsonObject]:
+    """The account's entries as it is told them, newest first, without the grant that opened it."""
+    told = read(client, "/user/credits/history?limit=100")["transactions"]
+    return [entry for entry in told if entry["type"] != "topup"]
+
+
+def create(client: Client, service: Service, body: Body) -> JsonObject:
+    """The answer to a create that must be accepted, checked against the contract (1.6)."""
+    answer = post(client, service.create_path, body)
+    assert answer.status_code == 200, answer.text
+    created: JsonObject = answer.json()
+    word = {Vocabulary.UPPER: "PENDING", Vocabulary.UPPER_WITH_QUEUE: "PENDING"}.get(service.vocabulary, "processing")
+    assert created["success"] is True
+    assert UUID(created["job_id"])
+    assert created["task_id"] == created["job_id"]
+    assert created["status"] == word
+    assert created["message"].startswith("Job created")
+    assert set(created) == {"success", "job_id", "task_id", "status", "message", "credits_used"}
+    return created
+
+
+def finish(client: Client, service: Service, body: Body) -> JsonObject:
+    """The status of a job once it has ended."""
+    path = service.status_path.format(job_id=create(client, service, body)["job_id"])
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        status = read(client, path)
+        if status["completed_at"] is not None:
+            return status
+        time.sleep(0.02)
+    raise AssertionError(f"{path} did not end: {status}")
+
+
+def exact(number: float) -> Decimal:
+    return Decimal(str(number))
+
+
+@pytest.mark.parametrize(("service", "example"), EXAMPLES)
+def test_example_is_made_and_charged_to_the_last_digit(
+    stack: Stack, client: Client, service: Service, example: Example
+) -> None:
+    body = {**UNKNOWN, **real(stack, service, example)}
+    status = finish(client, service, body)
+
+    assert status["status"].lower() == "completed", status
+    assert status["error"] is None
+    assert status["processing_time_ms"] >= 0
+    assert status["created_at"] <= status["completed_at"]
+    assert "result_url" not in status
+    assert "output_url" not in status
+    for field in service.results:
+        assert field.name in status
+    check_files(status, EXPECTED.get(service.id, anything)(body))
+    if not is_priced_by_use(service):
+        check_charged(client, service, Decimal(example.credits), status)
+
+
+def is_priced_by_use(service: Service) -> bool:
+    return service.hold is HoldKind.DEFERRED and service.id != "seedream"
+
+
+def check_charged(client: Client, service: Service, price: Decimal, status: JsonObject) -> None:
+    """One debit, of the price, named for the service and the job."""
+    (debit,) = entries(client)
+    assert (debit["type"], exact(debit["amount"]), exact(debit["balance_after"])) == ("debit", -price, START - price)
+    assert (debit["service"], debit["job_id"]) == (service.id, status["job_id"])
+    assert exact(status["credits_used"]) == price
+    assert balance(client) == START - price
+
+
+def check_files(status: JsonObject, expected: Mapping[str, Look | None]) -> None:
+    """Every address in the status is a file that a second decoder accepts and that is what was asked for."""
+    for field, look in expected.items():
+        if look is None:
+            assert status[field] is None
+            continue
+        for url in status[field] if isinstance(status[field], list) else [status[field]]:
+            check_file(url, look)
+
+
+def check_file(url: str, expected: Look) -> None:
+    answer = httpx.get(url, trust_env=False, verify=NO_CERTIFICATES)
+    assert answer.status_code == 200, url
+    found = look_at(answer.headers["content-type"], answer.content)
+    assert (found.video_codec, found.audio_codec) == (expected.video_codec, expected.audio_codec)
+    if expected.width:
+        assert found.ratio == pytest.approx(expected.ratio, rel=0.03)
+        assert min(found.width, found.height) == pytest.approx(min(expected.width, expected.height), rel=0.1)
+    if expected.seconds:
+        assert found.seconds == pytest.approx(expected.seconds, abs=0.15)
+
+
+# --- What each service's result must be, from the request -------------------------------------------------------
+
+SIDES = {"1K": 1024, "2K": 2048, "3K": 3072, "4K": 4096}
+
+
+def anything(_: Body) -> Mapping[str, Look | None]:
+    return {}
+
+
+def a_picture(ratio: object, size: str, form: str) -> Look:
+    """A picture of about the area that its size names; the shape of an `auto` one is the model's to choose."""
+    if ratio == "auto":
+        return Look(form)
+    wide, high = (int(part) for part in str(ratio).split(":"))
+    side = SIDES[size]
+    return Look(form, width=round(side * (wide / high) ** 0.5), height=round(side * (high / wide) ** 0.5))
+
+
+def seedream(body: Body) -> Mapping[str, Look | None]:
+    size = {"basic": "2K", "high": "3K"}[str(body.get("quality", "basic"))]
+    return {"image_url": a_picture(body.get("aspect_ratio", "1:1"), size, "png")}
+
+
+def nano_banana(body: Body) -> Mapping[str, Look | None]:
+    form = {"jpg": "jpeg", "png": "png"}[str(body.get("output_format", "jpg"))]
+    picture = a_picture(body.get("aspect_ratio", "1:1"), str(body.get("resolution", "1K")), form)
+    return {"image_url": picture, "image_urls": picture}
+
+
+def gpt_image(body: Body) -> Mapping[str, Look | None]:
+    return {"image_url": a_picture(body.get("aspect_ratio", "auto"), str(body.get("resolution", "1K")), "png")}
+
+
+EXPECTED: Mapping[str, Expected] = {
+    "text-to-image": lambda body: {"image_url": a_picture(body.get("aspect_ratio", "1:1"), "1K", "png")},
+    "seedream": seedream,
+    "nano-banana": nano_banana,
+    "gpt-image-2-text-to-image": gpt_image,
+    "gpt-image-2-image-to-image": gpt_image,
+}
+
+
+def test_every_service_of_a_provider_has_its_expectation() -> None:
+    assert {service.id for service in PROVIDED} - EXPECTED.keys() - {"sora2-character"} == set()
+
+
+# --- What goes wrong ------------------------------------------------------------------------------------------------
+
+
+@each_provided
+def test_failure_upstream_is_told_and_refunded(stack: Stack, client: Client, service: Service) -> None:
+    example = service.examples[0]
+    status = finish(client, service, told(service, real(stack, service, example), "fail"))
+
+    assert status["status"].lower() == "failed"
+    assert status["error"] == status["message"] == "The provider could not make it"
+    assert status["credits_used"] == 0
+    assert all(status[field.name] is None for field in service.results)
+    assert balance(client) == START
+    kinds = [(entry["type"], abs(exact(entry["amount"]))) for entry in entries(client)]
+    price = Decimal(example.credits)
+    assert kinds == ([] if service.hold is HoldKind.DEFERRED else [("refund", price), ("debit", price)])
+
+
+@each_provided
+def test_success_without_a_file_is_a_failure(stack: Stack, client: Client, service: Service) -> None:
+    status = finish(client, service, told(service, real(stack, service, service.examples[0]), "no-file"))
+
+    assert status["status"].lower() == "failed"
+    assert status["error"] == "The provider did not deliver a usable file"
+    assert balance(client) == START
+
+
+@each_service
+def test_bad_values_are_refused_and_cost_nothing(stack: Stack, client: Client, service: Service) -> None:
+    good = real(stack, service, service.examples[0])
+    url_fields = {entry.field for entry in service.inputs}
+    accepted = []
+    for what, body in bad_bodies(service.request, good, url_fields):
+        answer = post(client, service.create_path, body)
+        if answer.status_code != 422:
+            accepted.append(f"{what}: {answer.status_code} {answer.text[:200]}")
+            continue
+        refusal = answer.json()
+        assert refusal["error"] == "validation_error"
+        assert refusal["success"] is False
+        assert refusal["detail"][0]["loc"][0] == "body", what
+        assert refusal["message"].startswith(what.split(":")[0].split(" ")[0]), (what, refusal)
+
+    assert accepted == []
+    assert entries(client) == []
+    assert balance(client) == START
+
+
+@each_service
+def test_dry_run_tells_the_price_and_holds_nothing(stack: Stack, client: Client, service: Service) -> None:
+    example = service.examples[0]
+    answer = post(client, f"{service.create_path}?dry_run=true", real(stack, service, example)).json()
+
+    assert (answer["success"], answer["dry_run"]) == (True, True)
+    if not is_priced_by_use(service):
+        assert exact(answer["credits"]) == Decimal(example.credits)
+    assert exact(answer["credits_balance"]) == exact(answer["available"]) == START
+    assert entries(client) == []
+
+
+@each_service
+def test_who_cannot_pay_is_refused_before_anything(stack: Stack, service: Service) -> None:
+    poor = stack.client("0")
+    answer = post(poor, service.create_path, real(stack, service, service.examples[0]))
+
+    refusal = answer.json()
+    assert (answer.status_code, refusal["error"], refusal["credits_balance"]) == (402, "insufficient_credits", 0)
+    assert refusal["required"] > 0
+    assert entries(poor) == []
