@@ -8,6 +8,7 @@ import click
 from app.commands.bench import bench
 from app.commands.demo import demo
 from app.commands.serve import api, migrate, sandbox, worker
+from app.commands.torture import torture
 from app.commands.up import up
 from app.errors import AppError, EmbeddedError
 
@@ -28,7 +29,7 @@ def main() -> None:
     """A self-hosted AI media broker."""
 
 
-for command in (up, demo, bench, api, worker, sandbox, migrate):
+for command in (up, demo, bench, torture, api, worker, sandbox, migrate):
     main.add_command(command)
 
 if __name__ == "__main__":

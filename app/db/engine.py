@@ -1,5 +1,6 @@
 """The pool of connections and the one place where a transaction begins and ends."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,11 @@ from app.config import Settings
 def dump_json(value: object) -> str:
     """JSON for a JSONB column."""
     return orjson.dumps(value, default=str).decode()
+
+
+def process_name(pid: int) -> str:
+    """How Postgres knows the connections of a process of ours (`pg_stat_activity.application_name`)."""
+    return f"phaya {pid}"
 
 
 class Database:
@@ -27,7 +33,8 @@ class Database:
             json_deserializer=orjson.loads,
             # A statement that hangs must not hold a pool's place for ever: the server ends it.
             connect_args={"server_settings": {"statement_timeout": "30000", "lock_timeout": "10000",
-                                              "idle_in_transaction_session_timeout": "30000"}},
+                                              "idle_in_transaction_session_timeout": "30000",
+                                              "application_name": process_name(os.getpid())}},
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 

@@ -1,0 +1,207 @@
+"""What must be true once everything is quiet, one function each. Each yields a sentence for every breach."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+from app.catalog.loader import load_catalog
+from app.catalog.model import Rates
+from app.jobs.states import ENDS, JobState
+from app.ledger import HoldKind
+from app.torture.evidence import Evidence, Job
+from app.torture.journal import intrusions, resumed_after_s
+from app.torture.plan import CALM_AFTER_S, CALM_BEFORE_S, HOPELESS, POOR, Deed
+
+Check = Callable[[Evidence], Iterator[str]]
+
+# A run in which next to nothing succeeds proves next to nothing.
+SUCCESS_SHARE = 0.5
+RESUME_WITHIN_S = 15.0
+
+
+def audit_is_clean(it: Evidence) -> Iterator[str]:
+    """The invariants of `phaya audit`."""
+    for violation in it.violations:
+        yield f"{violation.rule}: {violation.subject}: {violation.detail}"
+
+
+def clients_had_definite_answers(it: Evidence) -> Iterator[str]:
+    """Nobody was left without an answer, saw a mistake of ours, or was refused without a reason."""
+    for told in it.log.told.values():
+        yield from (f"{told.order.name}: {problem}" for problem in told.odd)
+        if told.refused is not None and (told.refused != 402 or told.order.account != POOR):
+            yield f"{told.order.name}: refused with {told.refused}"
+
+
+def accepted_exactly_once(it: Evidence) -> Iterator[str]:
+    """Every create that a client was told of is one job, and there is no other job."""
+    known: set[str] = set()
+    for told in it.log.told.values():
+        if len(told.job_ids) > 1:
+            yield f"{told.order.name}: one key, but {len(told.job_ids)} jobs"
+        if told.job_ids and told.refused is not None:
+            yield f"{told.order.name}: accepted, and refused with {told.refused}"
+        yield from (f"{told.order.name}: its job {job_id} is lost" for job_id in told.job_ids - it.jobs.keys())
+        known |= told.job_ids
+    yield from (f"job {job_id}: no client was told of it" for job_id in it.jobs.keys() - known)
+
+
+def everything_ended(it: Evidence) -> Iterator[str]:
+    """Each job reached an end that can be seen."""
+    yield from (f"job {job.id}: still {job.state}" for job in it.jobs.values() if job.state not in ENDS)
+
+
+def clients_saw_the_truth(it: Evidence) -> Iterator[str]:
+    """The end that a client saw is the end that the job has."""
+    words = {"completed": JobState.SUCCEEDED, "failed": JobState.FAILED, "cancelled": JobState.CANCELLED}
+    for told in it.log.told.values():
+        for job in (it.jobs[job_id] for job_id in told.job_ids & it.jobs.keys()):
+            if told.end is None:
+                continue
+            if words[told.end["status"].lower()] != job.state:
+                yield f"job {job.id}: its client saw {told.end['status']}, it is {job.state}"
+            if told.end["credits_used"] != job.credits_used:
+                yield f"job {job.id}: its client saw {told.end['credits_used']} credits, it used {job.credits_used}"
+            if told.is_cancelled and job.state != JobState.CANCELLED:
+                yield f"job {job.id}: its client was told that it is cancelled, it is {job.state}"
+
+
+def one_debit_each(it: Evidence) -> Iterator[str]:
+    """A job has one hold, of the price in the catalogue, and at most one debit; one at once if it is visible."""
+    for job in it.jobs.values():
+        if len(job.holds) != 1:
+            yield f"job {job.id}: {len(job.holds)} holds"
+            continue
+        hold = job.holds[0]
+        if hold.amount != price(job):
+            yield f"job {job.id}: {hold.amount} held, its price is {price(job)}"
+        debited = hold.kind == HoldKind.VISIBLE or hold.captured > 0
+        if len(hold.booked("debit")) != debited:
+            yield f"job {job.id}: {len(hold.booked('debit'))} debits"
+
+
+def holds_ended_right(it: Evidence) -> Iterator[str]:
+    """Success keeps all that was held (or what was used, if that is measured); every other end gives it all back."""
+    for job in it.jobs.values():
+        for hold in job.holds:
+            kept = -sum(amount for _, amount in hold.entries)
+            succeeded = job.state == JobState.SUCCEEDED
+            if hold.state != ("captured" if succeeded else "released"):
+                yield f"job {job.id}: {job.state}, its hold is {hold.state}"
+            if succeeded and hold.kind == HoldKind.VISIBLE and kept != hold.amount:
+                yield f"job {job.id}: succeeded for {kept}, its price is {hold.amount}"
+            if not succeeded and kept:
+                yield f"job {job.id}: {job.state}, but {kept} were not given back"
+
+
+def nothing_sent_twice(it: Evidence) -> Iterator[str]:
+    """The upstream accepted at most one create of each job, and none that we do not know of."""
+    owners = {attempt.secret_hash: job.id for job in it.jobs.values() for attempt in job.attempts}
+    accepted: dict[str, list[str]] = defaultdict(list)
+    for task in it.tasks:
+        owner = owners.get(task.secret_hash)
+        if owner is None:
+            yield f"task {task.id}: of no attempt of ours"
+        else:
+            accepted[owner].append(task.id)
+    for job_id, tasks in accepted.items():
+        if len(tasks) > 1:
+            yield f"job {job_id}: submitted {len(tasks)} times: {', '.join(tasks)}"
+
+
+def success_has_its_file(it: Evidence) -> Iterator[str]:
+    """What was paid for is there and opens."""
+    yield from (f"job {job_id}: {problem}" for job_id, problem in it.broken_files.items())
+    for job in it.jobs.values():
+        if job.state == JobState.SUCCEEDED and not job.files:
+            yield f"job {job.id}: succeeded without a file"
+
+
+def results_are_the_jobs_own(it: Evidence) -> Iterator[str]:
+    """A result comes from the task that this job's attempt made, as the upstream itself told us."""
+    for job in it.jobs.values():
+        task_ids = {attempt.task_id for attempt in job.attempts if attempt.task_id}
+        for url in job.output_urls:
+            if not any(f"/{task_id}/" in url for task_id in task_ids):
+                yield f"job {job.id}: {url} is of none of its tasks"
+
+
+def the_hopeless_failed(it: Evidence) -> Iterator[str]:
+    """Where the upstream made nothing of use the job did not succeed."""
+    for told in it.log.told.values():
+        for job_id in told.job_ids & it.jobs.keys():
+            job = it.jobs[job_id]
+            if told.order.bent in HOPELESS and job.attempts and job.state == JobState.SUCCEEDED:
+                yield f"job {job.id}: succeeded in spite of {told.order.bent}"
+
+
+def leases_were_kept_to(it: Evidence) -> Iterator[str]:
+    """No process wrote to a job that another held."""
+    for write in intrusions(it.writes):
+        yield f"job {write.job_id}: {write.writer} wrote to it under another's lease ({write.source} -> {write.target})"
+
+
+def costs_are_known(it: Evidence) -> Iterator[str]:
+    """What the upstream charged for a task that we saw end is what we wrote down."""
+    costs = {task.id: task.cost for task in it.tasks}
+    for job in it.jobs.values():
+        for attempt in job.attempts:
+            if attempt.outcome in ("done", "failed") and attempt.task_id and attempt.cost != costs[attempt.task_id]:
+                yield f"job {job.id}: cost {costs[attempt.task_id]}, written down {attempt.cost}"
+
+
+def jobs_go_on_soon(it: Evidence) -> Iterator[str]:
+    """After a worker's death, with nothing else amiss, its jobs are gone on with within 15 seconds."""
+    times = resume_times(it, undisturbed=True)
+    yield from (f"a job went on only after {after_s:.1f} s" for after_s in times if after_s > RESUME_WITHIN_S)
+
+
+def it_was_a_trial(it: Evidence) -> Iterator[str]:
+    """Enough was asked for, enough succeeded, and the blows were struck."""
+    ends = Counter(job.state for job in it.jobs.values())
+    could = sum(told.order.bent not in HOPELESS for told in it.log.told.values() if told.job_ids)
+    if ends[JobState.SUCCEEDED] < could * SUCCESS_SHARE:
+        yield f"only {ends[JobState.SUCCEEDED]} of {could} that could succeed did"
+    wanted = sum(act.deed is not Deed.FAULT for act in it.plan.acts)
+    if len(it.done) < wanted:
+        yield f"only {len(it.done)} of {wanted} blows were struck"
+
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        audit_is_clean, clients_had_definite_answers, accepted_exactly_once, everything_ended, clients_saw_the_truth,
+        one_debit_each, holds_ended_right, nothing_sent_twice, success_has_its_file, results_are_the_jobs_own,
+        the_hopeless_failed, leases_were_kept_to, costs_are_known, jobs_go_on_soon, it_was_a_trial,
+    )
+}  # fmt: skip
+
+
+def price(job: Job) -> Decimal:
+    """What the catalogue asks for the request."""
+    service = load_catalog()[job.service]
+    rates: Rates = {name: Decimal(rate) for name, rate in service.rates.items()}
+    return service.price(service.request.model_validate(job.request), rates)
+
+
+def resume_times(it: Evidence, *, undisturbed: bool) -> list[float]:
+    """Seconds until another went on with a dead worker's jobs: after every death, or after those alone that nothing
+    else made worse (Postgres away, the other worker hit, too)."""
+    found = []
+    for number, done in enumerate(it.done):
+        if done.act.deed is not Deed.KILL or done.act.part not in ("worker", "media-worker"):
+            continue
+        if undisturbed and not _is_alone(it, number):
+            continue
+        found += resumed_after_s(it.writes, done.pid, done.at)
+    return found
+
+
+def _is_alone(it: Evidence, number: int) -> bool:
+    """Whether nothing else was hit, but for an api, from a while before this blow to a while after it."""
+    at = it.done[number].at.timestamp()
+    others = [done for place, done in enumerate(it.done) if place != number and done.act.part != "api"]
+    return not any(
+        other.at.timestamp() < at + CALM_AFTER_S and other.at.timestamp() + other.act.for_s > at - CALM_BEFORE_S
+        for other in others
+    )

@@ -1,0 +1,59 @@
+"""From an order to the request that a client sends: an example of the catalogue, bent as the plan says."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.catalog.loader import load_catalog
+from app.catalog.model import Input, Service
+from app.media.formats import Kinds
+from app.torture.plan import Order
+
+# What is asked for, and how often: whatever of it the catalogue has. Each runs against the sandbox or here.
+WANTED: Mapping[str, float] = {"text-to-image": 6}
+# Where a prompt of words is, directives can stand in it.
+PROMPT = "prompt"
+
+# Addresses of files that the clients uploaded before, one of each kind.
+Uploads = Mapping[Kinds, str]
+
+
+def services() -> dict[str, Service]:
+    """The services that are tortured."""
+    return {name: service for name, service in load_catalog().items() if name in WANTED}
+
+
+def weights() -> dict[str, float]:
+    """How often each of them is asked for."""
+    return {name: WANTED[name] for name in services()}
+
+
+def body_of(order: Order, service: Service, uploads: Uploads) -> dict[str, Any]:
+    """The request. Two orders never have the same."""
+    example = service.examples[order.number % len(service.examples)]
+    body = dict(example.request)
+    if PROMPT in service.request.model_fields:
+        bent = f" [[sandbox:{order.bent}]]" if order.bent else ""
+        body[PROMPT] = f"{order.name} {body.get(PROMPT, '')}{bent}"
+    for entry in service.inputs:
+        if entry.field in body:
+            body[entry.field] = _uploaded(entry, body[entry.field], uploads)
+    return body
+
+
+def _uploaded(entry: Input, asked: object, uploads: Uploads) -> object:
+    address = next(url for kind, url in uploads.items() if kind & entry.kinds)
+    return [address] * len(asked) if isinstance(asked, list) else address
+
+
+async def upload(http: httpx.AsyncClient, key: str, file: Path) -> str:
+    """Give the broker a file to work on; answers its address."""
+    content = await asyncio.to_thread(file.read_bytes)
+    response = await http.post(
+        "/api/v1/media/upload", headers={"Authorization": f"Bearer {key}"}, files={"file": (file.name, content)}
+    )
+    response.raise_for_status()
+    return str(response.json()["url"])

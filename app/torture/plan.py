@@ -1,0 +1,174 @@
+"""What will happen in a run: what clients ask for, and what is killed when. The same seed gives the same plan."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeVar
+
+Picked = TypeVar("Picked")
+
+# How the upstream misbehaves, by what stands in the prompt, and how often. None: not at all.
+BENT: Mapping[str | None, float] = {
+    None: 12, "slow=4": 2, "cost=2.5": 1, "hidden=3": 1, "stall=4": 1,
+    "late-callback=4": 1, "no-callback": 1, "duplicate-callback": 1, "forged-callback": 1,
+    "lost-answer": 2, "lost-answer-no-callback": 1, "bad-json": 1,
+    "fail": 1, "no-file": 1, "wrong-file": 1, "cut-file": 0.5, "expired-file": 0.5,
+    "code=500": 0.5, "code=501": 0.5, "http=500": 0.5, "http=503": 0.5,
+}  # fmt: skip
+# After one of these there is no usable file, so the job must not succeed and nothing may be paid for it.
+HOPELESS = frozenset({
+    "fail", "no-file", "wrong-file", "cut-file", "expired-file", "code=500", "code=501", "http=500", "http=503",
+    "lost-answer-no-callback",
+})  # fmt: skip
+
+# What the upstream does to whoever comes next, whatever is asked.
+FAULTS = (
+    ("createTask", "code=429"), ("createTask", "stall=3"), ("createTask", "bad-json"), ("recordInfo", "code=429"),
+    ("recordInfo", "http=503"), ("recordInfo", "bad-json"), ("recordInfo", "stall=3"),
+)  # fmt: skip
+FAULT_EVERY_S = 4.0
+
+ACCOUNTS = 5
+# The last account has credits for a few jobs only, so that creates race for the last of them.
+POOR = ACCOUNTS - 1
+POOR_CREDITS = 10
+RICH_CREDITS = 1_000_000
+
+# Who is hit, and how often, beside all of Postgres and Redis.
+VICTIMS = {"api": 3.0, "worker": 4.0, "media-worker": 2.0, "sandbox": 1.0, "redis": 0.5}
+FREEZE_S = (3.0, 20.0)
+FREEZE_SHARE = 0.3
+QUIET_START_S = 2.0
+
+# How fast a dead worker's jobs go on is measured with nothing else amiss for so long before and after its death, and
+# while it has work in hand: so many orders just before, for this service and bent like this.
+CALM_BEFORE_S = 5.0
+CALM_AFTER_S = 15.0
+BURST = 8
+MEASURED: Mapping[str, tuple[str, str | None]] = {
+    "worker": ("text-to-image", "stall=5"),
+    "media-worker": ("image-to-video", None),
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One thing that a client wants. Seconds count from the start; `cancel_after_s` from the create's answer."""
+
+    number: int
+    at_s: float
+    account: int
+    service: str
+    bent: str | None
+    is_doubled: bool = False
+    cancel_after_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What its prompt begins with, and its idempotency key."""
+        return f"order-{self.number:05}"
+
+
+class Deed(StrEnum):
+    """What is done to a process, or over the sandbox's control route."""
+
+    KILL = "kill"
+    FREEZE = "freeze"
+    WIPE = "wipe"  # Redis: killed, and its data gone
+    FAULT = "fault"
+
+
+@dataclass(frozen=True)
+class Act:
+    """One act of chaos. `place` picks one of the processes of the part, or one of FAULTS."""
+
+    at_s: float
+    deed: Deed
+    part: str
+    place: int = 0
+    for_s: float = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run. No client is patient beyond `patience_s` seconds from the start."""
+
+    seed: int
+    orders: Sequence[Order]
+    acts: Sequence[Act]
+    patience_s: float
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much of it. `per_s` is how many orders come in a second; `bent` replaces the ways to misbehave."""
+
+    jobs: int
+    kills: int
+    per_s: float
+    patience_s: float = 150
+    bent: Mapping[str | None, float] = field(default_factory=lambda: BENT)
+
+
+def make_plan(seed: int, size: Size, services: Mapping[str, float]) -> Plan:
+    """Everything that will happen. `services` are what can be asked for, with their weights."""
+    chance = random.Random(seed)  # noqa: S311 - a plan, no secret
+    measured = {part: what for part, what in MEASURED.items() if what[0] in services and size.kills > len(MEASURED)}
+    orders_end_s = QUIET_START_S + size.jobs / size.per_s
+    storm_s = max(QUIET_START_S, orders_end_s - len(measured) * (CALM_BEFORE_S + CALM_AFTER_S))
+    acts = _storm(chance, size.kills - len(measured), each=max(1, size.kills // 10), until_s=storm_s)
+    acts += _faults(chance, storm_s)
+    orders: list[Order] = []
+    at_s = max([storm_s] + [act.at_s + act.for_s for act in acts])
+    for part, (service, bent) in measured.items():
+        at_s += CALM_BEFORE_S
+        acts.append(Act(at_s, Deed.KILL, part, chance.randrange(2)))
+        orders += [Order(len(orders), at_s - chance.uniform(0.5, 2), 0, service, bent) for _ in range(BURST)]
+        at_s += CALM_AFTER_S
+    orders += [
+        _order(chance, number, orders_end_s, size, services) for number in range(len(orders), size.jobs)
+    ]
+    end_s = max(orders_end_s, at_s) + size.patience_s
+    return Plan(seed, sorted(orders, key=lambda order: order.at_s), sorted(acts, key=lambda act: act.at_s), end_s)
+
+
+def _order(chance: random.Random, number: int, until_s: float, size: Size, services: Mapping[str, float]) -> Order:
+    return Order(
+        number=number,
+        at_s=chance.uniform(QUIET_START_S, until_s),
+        account=chance.choices(range(ACCOUNTS), [4] * POOR + [1])[0],
+        service=_pick(chance, services),
+        bent=_pick(chance, size.bent),
+        is_doubled=chance.random() < 0.1,
+        cancel_after_s=chance.uniform(0, 6) if chance.random() < 0.05 else None,
+    )
+
+
+def _storm(chance: random.Random, count: int, *, each: int, until_s: float) -> list[Act]:
+    """`count` kills and freezes: `each` of all of Postgres and of Redis, the rest of whatever comes."""
+    wipes = max(1, each // 3)
+    acts = [Act(0, Deed.KILL, "postgres")] * each + [Act(0, Deed.WIPE, "redis")] * wipes
+    acts += [Act(0, Deed.KILL, "redis")] * (each - wipes)
+    acts += [_blow(chance) for _ in range(count - len(acts))]
+    acts = acts[:count]
+    chance.shuffle(acts)
+    times = sorted(chance.uniform(QUIET_START_S, until_s) for _ in acts)
+    return [replace(act, at_s=at_s) for at_s, act in zip(times, acts, strict=True)]
+
+
+def _blow(chance: random.Random) -> Act:
+    part, place = _pick(chance, VICTIMS), chance.randrange(2)
+    if chance.random() < FREEZE_SHARE:
+        return Act(0, Deed.FREEZE, part, place, chance.uniform(*FREEZE_S))
+    return Act(0, Deed.KILL, part, place)
+
+
+def _faults(chance: random.Random, until_s: float) -> list[Act]:
+    return [
+        Act(chance.uniform(QUIET_START_S, until_s), Deed.FAULT, "sandbox", chance.randrange(len(FAULTS)))
+        for _ in range(int(until_s / FAULT_EVERY_S))
+    ]
+
+
+def _pick(chance: random.Random, weights: Mapping[Picked, float]) -> Picked:
+    return chance.choices(list(weights), list(weights.values()))[0]
