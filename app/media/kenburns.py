@@ -13,7 +13,7 @@ from pathlib import Path
 import ffmpeg
 
 from app.errors import UnsupportedMedia
-from app.media.ffmpeg import AAC, H264, MEMORY_BYTES, OnProgress, command, media_input, not_made
+from app.media.ffmpeg import AAC, H264, MEMORY_BYTES, OnProgress, binary, command, media_input, not_made
 from app.media.formats import Kinds, sniff_format
 from app.media.motion import FPS, KenBurns
 from app.media.process import Limits, ProcessFailed, python, run
@@ -45,7 +45,7 @@ async def render(
             await run(
                 _command(image, output, spec, music),
                 work_dir=output.parent,
-                reads=[image] if music is None else [image, music],
+                reads=[Path(binary()), image] if music is None else [Path(binary()), image, music],
                 limits=Limits(time_s=START_S + FRAME_S * spec.frames, memory_bytes=MEMORY_BYTES),
                 on_line=lambda done: on_progress(100.0 * int(done) / spec.frames) if on_progress else None,
             )

@@ -95,7 +95,7 @@ async def run(
     verdict, verdict_end = os.pipe()
     try:
         try:
-            process = await _start(command, work_dir, _order(limits, work_dir, reads, verdict_end))
+            process = await _start(command, _order(limits, work_dir, [Path(command[0]), *reads], verdict_end))
         finally:
             os.close(verdict_end)
         output, stderr = await _attend(process, on_line, time_s=limits.time_s)
@@ -112,22 +112,22 @@ def _order(limits: Limits, work_dir: Path, reads: Sequence[Path], verdict: int) 
         "file_bytes": limits.file_bytes,
         "processes": limits.processes,
         "offline": limits.offline,
-        "reads": [*PYTHON, *map(str, reads)],
+        "reads": [*PYTHON, *(str(path.absolute()) for path in reads)],
         "lists": [ROOT],
-        "writes": [str(work_dir)],
+        "work_dir": str(work_dir.absolute()),
         "verdict": verdict,
     }
 
 
-async def _start(command: Sequence[str], work_dir: Path, order: Order) -> asyncio.subprocess.Process:
+async def _start(command: Sequence[str], order: Order) -> asyncio.subprocess.Process:
     keeper = f"import sys; sys.path.insert(0, {ROOT!r}); from app.media.jail.keeper import main; main()"
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", "-c", keeper, json.dumps(order), *command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        cwd=work_dir,
-        env={"PATH": SAFE_PATH, "HOME": str(work_dir), "TMPDIR": str(work_dir), "LANG": "C.UTF-8"},
+        cwd=order["work_dir"],
+        env={"PATH": SAFE_PATH, "HOME": order["work_dir"], "TMPDIR": order["work_dir"], "LANG": "C.UTF-8"},
         pass_fds=(order["verdict"],),
         start_new_session=True,
     )

@@ -384,6 +384,17 @@ async def test_the_cover_of_the_music_is_no_picture_of_the_film(tmp_path: Path) 
     assert (info.width, info.height, info.audio_codec) == (160, 120, "aac")
 
 
+async def test_the_inputs_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("pictures", "music", "films"):
+        (tmp_path / folder).mkdir()
+    image, music = picture(tmp_path / "pictures/a.png"), sound(tmp_path / "music/a.mp3")
+    monkeypatch.chdir(tmp_path)
+
+    await render(image.relative_to(tmp_path), Path("films/a.mp4"), KenBurns(1), music=music.relative_to(tmp_path))
+
+    assert len(frames_of(tmp_path / "films/a.mp4")) == 30
+
+
 async def test_what_cannot_be_read_leaves_no_film(tmp_path: Path) -> None:
     broken = picture(tmp_path / "broken.png")
     broken.write_bytes(broken.read_bytes()[:100])

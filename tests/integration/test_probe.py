@@ -193,6 +193,11 @@ def many_streams(path: Path) -> Path:
     return path
 
 
+def wide(path: Path) -> Path:
+    ffmpeg("-f", "lavfi", "-i", "color=size=16500x16:duration=0.1", "-c:v", "mjpeg", path)
+    return path
+
+
 def ten_hours(path: Path) -> Path:
     """A film of 2 s whose header claims ten hours: Matroska's Duration (id 44 89, 8 bytes) is in milliseconds."""
     content = film(path).read_bytes()
@@ -259,6 +264,7 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "MP3 of noise": ("empty|damaged", lambda folder: written(folder / "a.mp3", b"\xff\xfb\x90\x00" + bytes(413))),
     "twenty streams": ("too many streams", lambda folder: many_streams(folder / "a.mkv")),
     "a rare codec": ("do not read: ffv1", lambda folder: film(folder / "a.mkv", "-c:v", "ffv1")),
+    "a film too wide": ("too large", lambda folder: wide(folder / "a.avi")),
     "AVI without a film": ("or a video", lambda folder: sound(folder / "a.avi")),
 }
 
