@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 WINDOW_S = 60
 BUNDLES = 100
-REDIS_TIMEOUT_S = 1.0
+REDIS_TIMEOUT_S = 0.6
 # After Redis failed, this long is counted here before it is asked again.
 REST_S = 2.0
 REMEMBER_MOST = 20_000
