@@ -5,8 +5,14 @@ Each command is a module in `app.commands`. These import what they need when the
 
 import click
 
+from app.commands.account import account
+from app.commands.audit import acts, audit
 from app.commands.bench import bench
+from app.commands.credits import correct, grant, ledger
 from app.commands.demo import demo
+from app.commands.job import job
+from app.commands.key import key
+from app.commands.rate import rate
 from app.commands.serve import api, migrate, sandbox, worker
 from app.commands.torture import torture
 from app.commands.up import up
@@ -30,6 +36,8 @@ def main() -> None:
 
 
 for command in (up, demo, bench, torture, api, worker, sandbox, migrate):
+    main.add_command(command)
+for command in (account, key, grant, correct, ledger, job, rate, audit, acts):
     main.add_command(command)
 
 if __name__ == "__main__":

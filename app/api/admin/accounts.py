@@ -79,11 +79,7 @@ async def correct(
 def _entry_answer(made: Adjustment, response: Response) -> schemas.EntryAnswer:
     if made.is_replay:
         response.headers["Idempotent-Replayed"] = "true"
-    entry = made.entry
-    return schemas.EntryAnswer(
-        account_id=entry.account_id, entry_id=entry.id, kind=entry.kind, credits=entry.amount,
-        credits_balance=entry.balance_after, note=entry.description, created_at=entry.created_at,
-    )
+    return schemas.EntryAnswer.of(made)
 
 
 @router.post(

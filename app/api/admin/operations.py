@@ -42,9 +42,7 @@ async def get_jobs(
 @router.get("/jobs/{job_id}", summary="A job with its moves, paid calls and holds", responses=error_responses(404))
 async def get_job(broker: BrokerDep, key: Admin, job_id: JobId) -> schemas.JobAnswer:
     async with broker.db.statement() as db:
-        dossier = await admin_views.view_job(db, job_id)
-    parts = {"events": dossier.events, "attempts": dossier.attempts, "holds": dossier.holds}
-    return schemas.JobAnswer.model_validate(vars(dossier.job) | parts)
+        return schemas.JobAnswer.of(await admin_views.view_job(db, job_id))
 
 
 @router.post(

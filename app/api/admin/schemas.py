@@ -2,14 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from app.accounts.keys import ALL_SERVICES
 from app.jobs.states import AttemptOutcome, JobState
-from app.ledger import EntryKind, HoldKind, HoldState
+from app.ledger import Adjustment, EntryKind, HoldKind, HoldState
+from app.services.admin_views import JobDossier
 
 Item = TypeVar("Item")
 
@@ -181,6 +182,15 @@ class EntryAnswer(Ok):
     note: str
     created_at: datetime
 
+    @classmethod
+    def of(cls, made: Adjustment) -> Self:
+        """The answer to a grant or a correction."""
+        entry = made.entry
+        return cls(
+            account_id=entry.account_id, entry_id=entry.id, kind=entry.kind, credits=entry.amount,
+            credits_balance=entry.balance_after, note=entry.description, created_at=entry.created_at,
+        )
+
 
 class Job(Answer):
     """A job. `credits` is its frozen price, or what was set aside where use decides."""
@@ -249,6 +259,12 @@ class JobAnswer(Ok, Job):
     events: list[Event]
     attempts: list[Attempt]
     holds: list[Hold]
+
+    @classmethod
+    def of(cls, dossier: JobDossier) -> Self:
+        """The answer from the job and what stands behind it."""
+        parts = {"events": dossier.events, "attempts": dossier.attempts, "holds": dossier.holds}
+        return cls.model_validate(vars(dossier.job) | parts)
 
 
 class CancelAnswer(Ok):
