@@ -260,6 +260,7 @@ def status_body(service: Service, view: JobView, base: str) -> dict[str, Any]:
     return {
         "success": True, "job_id": str(view.id), "task_id": str(view.id),
         "status": service.vocabulary.word(view.state, is_generating=view.is_generating),
+        **({"kind": service.kind} if service.kind else {}),
         "progress": view.progress, "message": message, "error": view.error,
         **{field.name: field.read(result) if result is not None else None for field in service.results},
         "credits_used": view.credits_used, "processing_time_ms": elapsed,

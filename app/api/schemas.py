@@ -95,6 +95,9 @@ def status_schema(services: Sequence[Service]) -> dict[str, Any]:
     )
     # Of services that share the route, an answer carries its own service's fields alone: none of them is required.
     fields = {field.name: dict(field.schema) for service in services for field in service.results}
+    kinds = [service.kind for service in services if service.kind]
+    if kinds:
+        fields["kind"] = {"type": "string", "enum": kinds}
     answer["content"]["application/json"]["schema"]["properties"] |= fields
     return answer
 

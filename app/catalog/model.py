@@ -15,6 +15,7 @@ from app.catalog.rules import Rule
 from app.jobs.states import JobState
 from app.ledger import HoldKind
 from app.media.formats import Kinds
+from app.media.join import Clip
 from app.media.probe import MediaInfo
 from app.providers.port import Outputs, Task
 
@@ -99,6 +100,8 @@ _END_WORDS = {JobState.SUCCEEDED: "completed", JobState.FAILED: "failed", JobSta
 
 
 MIB = 1024 * 1024
+# The media utilities share one status route (contract 4.3).
+MEDIA_STATUS = "/media/status/{job_id}"
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,10 @@ class Work:
     progress: Progress
     rates: Rates
     calls: PaidCalls
+
+    def clips(self, field: str) -> list[Clip]:
+        """The input's files in the folder, with what was measured of them."""
+        return [Clip(file.path, file.media) for file in self.inputs[field] if file.path is not None]
 
 
 @dataclass(frozen=True)
@@ -385,6 +392,11 @@ class Service:
     def __post_init__(self) -> None:
         object.__setattr__(self, "create_path", self.create_path or f"/{self.id}/{self.verb}")
         object.__setattr__(self, "status_path", self.status_path or f"/{self.id}/status/{{job_id}}")
+
+    @property
+    def kind(self) -> str | None:
+        """What tells its jobs apart on a status route that several services share."""
+        return self.id if self.status_path == MEDIA_STATUS else None
 
     @property
     def lane(self) -> str:

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from app.catalog.model import (
+    MEDIA_STATUS,
     Credits,
     Example,
     Input,
@@ -94,7 +95,7 @@ SERVICE = Service(
     group="media",
     request=TranscribeRequest,
     create_path="/media/transcribe",
-    status_path="/media/status/{job_id}",
+    status_path=MEDIA_STATUS,
     inputs=(Input("media_url", Kinds.AUDIO | Kinds.VIDEO, check=require_sound),),
     metered=Metered("media_url", by_minutes),
     rates=RATES,
