@@ -5,6 +5,7 @@ wake-up takes half a second; pickle is the default wire; a worker exits when Red
 again.
 """
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from arq.connections import RedisSettings
 from app.config import get_settings
 from app.jobs.wire import MEDIA_QUEUE, UPSTREAM_QUEUE, deserialize, serialize
 from app.logs import configure_logs
+from app.media.process import sweep
 from app.services.broker import open_broker
 from workers.schedule import start_schedule
 from workers.steppers import media_steppers, upstream_steppers
@@ -28,6 +30,8 @@ async def start(context: dict[str, Any], *, media: bool) -> None:
     """Open the broker's parts and begin to work."""
     settings = get_settings()
     configure_logs(settings)
+    # What workers that were killed left behind.
+    await asyncio.to_thread(sweep, settings.work_dir)
     stack = AsyncExitStack()
     broker = await stack.enter_async_context(open_broker(settings))
     steppers = media_steppers(broker) if media else upstream_steppers(broker)
