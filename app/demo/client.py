@@ -12,7 +12,7 @@ import click
 import httpx
 
 TIMEOUT_S = 60
-POLL_S = 0.5
+POLL_S = 0.3
 DEADLINE_S = 300
 
 # What the API answers. Numbers with a point are read as decimals: they are money.

@@ -34,6 +34,7 @@ class Up:
     process: subprocess.Popen[str]
     data: Path
     ready_file: Path
+    output: Path
 
     def ready(self) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(self.ready_file.read_text())
@@ -46,26 +47,34 @@ class Up:
         ready = self.ready()
         return httpx.get(ready["api_url"] + path, headers={"Authorization": f"Bearer {ready[key]}"}, timeout=30)
 
+    def said(self) -> str:
+        return self.output.read_text()
+
     def stop(self) -> str:
-        """Press Ctrl-C; answers what was said."""
+        """Press Ctrl-C and wait; answers all that was said."""
         self.process.send_signal(signal.SIGINT)
-        said, _ = self.process.communicate(timeout=WITHIN_S)
-        return said
+        return self.wait()
+
+    def wait(self) -> str:
+        """Wait for its end; answers all that was said."""
+        self.process.wait(timeout=WITHIN_S)
+        return self.said()
 
 
 def start(data: Path, *words: str, user: str | None = None, **env: str) -> Up:
-    ready_file = data.parent / f"{data.name}.json"
-    process = subprocess.Popen(
-        [*PHAYA, "up", "--port", "0", "--data", data, "--ready-file", ready_file, *words],
-        env=ENVIRONMENT | env,
-        cwd=data.parent,
-        user=user,
-        extra_groups=[] if user else None,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    return Up(process, data, ready_file)
+    ready_file, output = data.with_suffix(".json"), data.with_suffix(f".{time.monotonic_ns()}.out")
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            [*PHAYA, "up", "--port", "0", "--data", data, "--ready-file", ready_file, *words],
+            env=ENVIRONMENT | env,
+            cwd=data.parent,
+            user=user,
+            extra_groups=[] if user else None,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    return Up(process, data, ready_file, output)
 
 
 @contextmanager
@@ -76,12 +85,11 @@ def running(data: Path, *words: str, user: str | None = None, **env: str) -> Ite
         eventually(lambda: not up.ready_file.exists() or up.process.poll() is not None)
     try:
         eventually(lambda: up.ready_file.exists() or up.process.poll() is not None)
-        assert up.ready_file.exists(), up.process.communicate()[0]
+        assert up.ready_file.exists(), up.said()
         yield up
     finally:
         if up.process.poll() is None:
             up.stop()
-        up.process.communicate()
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -102,7 +110,7 @@ def is_running(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One stack for the tests that leave it running."""
-    with running(tmp_path_factory.mktemp("up") / "data") as up:
+    with running(tmp_path_factory.mktemp("up") / "data", PHAYA_RATE_LIMIT_PER_MINUTE="1000") as up:
         yield up
 
 
@@ -112,7 +120,6 @@ def test_once_everything_answers_the_ready_file_tells_where(shared: Up) -> None:
     assert {part: len(pids) for part, pids in ready["pids"].items()} == dict.fromkeys(PARTS, 1)
     assert all(is_running(pid) for pid in shared.pids())
     assert shared.get("/ready").json()["status"] == "ok"
-    assert shared.get("/api/v1/user/credits").json()["credits_balance"] == 10_000
     assert httpx.get(ready["sandbox_url"] + "/control/books").status_code == 200
     subprocess.run([*PHAYA, "migrate"], env=ENVIRONMENT | ready["env"], check=True)
 
@@ -120,6 +127,19 @@ def test_once_everything_answers_the_ready_file_tells_where(shared: Up) -> None:
 def test_keys_and_passwords_are_for_their_owner_alone(shared: Up) -> None:
     for private in (shared.ready_file, *(shared.data / name for name in ("keys.json", "passwords.json", "stack.json"))):
         assert private.stat().st_mode & 0o077 == 0
+
+
+def test_the_lines_to_paste_make_a_picture_and_a_video(shared: Up) -> None:
+    lines = shared.said().partition("Or paste this")[2].splitlines()
+    pasted = "\n".join(line for line in lines if line.startswith("    "))
+
+    shown = subprocess.run(
+        ["/bin/sh", "-c", pasted], stdout=subprocess.PIPE, text=True, timeout=WITHIN_S, check=True
+    ).stdout
+
+    picture, video = (httpx.get(url) for url in shown.split())
+    assert picture.headers["content-type"] in ("image/png", "image/jpeg")
+    assert video.headers["content-type"] == "video/mp4"
 
 
 def test_a_killed_part_comes_back_under_a_new_id_that_the_ready_file_names(shared: Up) -> None:
@@ -131,12 +151,12 @@ def test_a_killed_part_comes_back_under_a_new_id_that_the_ready_file_names(share
     eventually(lambda: shared.get("/ready").json()["status"] == "ok")
 
     assert shared.ready()["pids"]["sandbox"] == before["sandbox"]
-    assert shared.get("/api/v1/user/credits").json()["credits_balance"] == 10_000
+    assert shared.get("/api/v1/user/credits").status_code == 200
 
 
 def test_a_data_folder_in_use_is_refused(shared: Up) -> None:
     second = start(shared.data)
-    said, _ = second.process.communicate(timeout=WITHIN_S)
+    said = second.wait()
 
     assert second.process.returncode == 1
     assert f"is in use by another stack (process {shared.process.pid})" in said
@@ -147,6 +167,7 @@ def test_it_stops_without_a_trace_and_starts_again_with_keys_and_data_even_when_
     data = tmp_path / "data"
     with running(data) as first:
         ready, pids = first.ready(), first.pids()
+        assert first.get("/api/v1/user/credits").json()["credits_balance"] == 10_000
         said = first.stop()
     assert first.process.returncode == 0
     for word in (ready["api_url"], ready["admin_key"], ready["demo_key"], "text-to-image/generate", "demo\n"):
@@ -172,7 +193,7 @@ def test_a_taken_port_is_named_and_nothing_is_left_running(tmp_path: Path) -> No
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         up = start(tmp_path / "data", "--port", str(port))
-        said, _ = up.process.communicate(timeout=WITHIN_S)
+        said = up.wait()
 
     assert up.process.returncode == 1
     assert f"Port {port} of 127.0.0.1 cannot be had" in said
@@ -182,7 +203,7 @@ def test_a_taken_port_is_named_and_nothing_is_left_running(tmp_path: Path) -> No
 
 def test_a_setting_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     up = start(tmp_path / "data", PHAYA_RATE_LIMIT_PER_MINUTE="often")
-    said, _ = up.process.communicate(timeout=WITHIN_S)
+    said = up.wait()
 
     assert up.process.returncode == 1
     assert "PHAYA_RATE_LIMIT_PER_MINUTE" in said
