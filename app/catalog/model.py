@@ -366,6 +366,7 @@ class Service:
     run: UpstreamTask | LocalWork
     vocabulary: Vocabulary
     results: tuple[ResultField, ...]
+    # What its files are; `Kinds(0)` for a service that makes none.
     result_kinds: Kinds
     examples: tuple[Example, ...]
     inputs: tuple[Input, ...] = ()

@@ -31,7 +31,7 @@ async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
     """
     service = broker.service(job.service)
     values = service.read_outputs(outputs)
-    if not outputs.urls and not values:
+    if (service.result_kinds and not outputs.urls) or not (outputs.urls or values):
         raise UnsupportedMedia("a success without a file")
     with work_folder(broker.settings.work_dir) as folder:
         paths = []
