@@ -183,7 +183,53 @@ def gpt_image(body: Body) -> Mapping[str, Look | None]:
     return {"image_url": a_picture(body.get("aspect_ratio", "auto"), str(body.get("resolution", "1K")), "png")}
 
 
+SHORT_SIDES = {"480p": 480, "720p": 720, "1080p": 1080}
+ORIENTATIONS = {"landscape": "16:9", "portrait": "9:16", "square": "1:1"}
+
+
+def a_film(ratio: object, size: object, seconds: float, *, has_sound: bool = True) -> Look:
+    """A film of so many seconds whose shorter side is that of its size."""
+    wide, high = (int(part) for part in str(ratio).split(":"))
+    short = SHORT_SIDES[str(size)]
+    return Look(
+        "h264", "aac" if has_sound else None, width=round(short * max(1, wide / high)),
+        height=round(short * max(1, high / wide)), seconds=seconds,
+    )
+
+
+def sora(body: Body) -> Mapping[str, Look | None]:
+    ratio = ORIENTATIONS[str(body.get("aspect_ratio", "landscape"))]
+    return {"video_url": a_film(ratio, "720p", float(str(body.get("n_frames", "10"))))}
+
+
+def seedance(body: Body) -> Mapping[str, Look | None]:
+    seconds = float(str(body.get("duration", "8")))
+    has_sound = bool(body.get("generate_audio"))
+    film = a_film(body.get("aspect_ratio", "16:9"), body.get("resolution", "720p"), seconds, has_sound=has_sound)
+    return {"video_url": film, "audio_url": Look(audio_codec="aac", seconds=seconds) if has_sound else None}
+
+
+def kling(body: Body) -> Mapping[str, Look | None]:
+    # The examples' films have 5 and 12 seconds; the picture is 3:4.
+    seconds = 10 if body.get("character_orientation") == "image" else 5
+    return {"video_url": a_film("3:4", body.get("mode", "720p"), seconds)}
+
+
+def veo(body: Body) -> Mapping[str, Look | None]:
+    film = a_film(body.get("aspect_ratio", "16:9"), "720p", 8)
+    return {"video_url": film, "origin_url": film}
+
+
+TRACK = Look(audio_codec="mp3")
+
+
 EXPECTED: Mapping[str, Expected] = {
+    "sora2-video": sora,
+    "sora2-text-to-video": sora,
+    "seedance-video": seedance,
+    "kling-motion-control": kling,
+    "veo31-video": veo,
+    "text-to-music": lambda _: {"audio_url": TRACK, "audio_urls": TRACK},
     "text-to-image": lambda body: {"image_url": a_picture(body.get("aspect_ratio", "1:1"), "1K", "png")},
     "seedream": seedream,
     "nano-banana": nano_banana,
