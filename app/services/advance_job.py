@@ -107,8 +107,10 @@ async def _submit(broker: Broker, job: Job, attempt: JobAttempt, secret: str) ->
     except ProviderError as trouble:
         await _not_accepted(broker, job, attempt, trouble)
         return
-    async with broker.db.transaction() as db:
+    # On its own: what was taken is known, and paid, even if the job was cancelled meanwhile.
+    async with broker.db.statement() as db:
         await queries.answer_attempt(db, attempt.id, AttemptOutcome.ACCEPTED, task_id=task_id)
+    async with broker.db.transaction() as db:
         await advance_state(db, job, JobState.RUNNING)
         await queries.rest(db, job, delay_s=service.usual_s, lease_s=broker.settings.lease_s)
 
