@@ -47,6 +47,8 @@ async def advance(broker: Broker, step: Step) -> None:
                 await _prepare(broker, job)
             case JobState.SUBMITTING if step.secret is not None and step.attempt is not None:
                 await _submit(broker, job, step.attempt, step.secret)
+            case JobState.SUBMITTING if step.attempt is not None and step.attempt.task_id is not None:
+                await _accepted(broker, job)
             case JobState.SUBMITTING:
                 await _lose_track(broker, job, step.attempt, "the worker died while it sent the request")
             case JobState.UNCLEAR:
@@ -110,9 +112,15 @@ async def _submit(broker: Broker, job: Job, attempt: JobAttempt, secret: str) ->
     # On its own: what was taken is known, and paid, even if the job was cancelled meanwhile.
     async with broker.db.statement() as db:
         await queries.answer_attempt(db, attempt.id, AttemptOutcome.ACCEPTED, task_id=task_id)
+    await _accepted(broker, job)
+
+
+async def _accepted(broker: Broker, job: Job) -> None:
+    """The provider has the task: wait for as long as it usually takes, or for its callback."""
+    delay_s = broker.service(job.service).usual_s
     async with broker.db.transaction() as db:
         await advance_state(db, job, JobState.RUNNING)
-        await queries.rest(db, job, delay_s=service.usual_s, lease_s=broker.settings.lease_s)
+        await queries.rest(db, job, delay_s=delay_s, lease_s=broker.settings.lease_s)
 
 
 async def _task_of(broker: Broker, service: Service, form: Form, job: Job) -> Task:
