@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     upload_limit_bytes: int = Field(default=100 * 1024 * 1024, ge=1)
     body_limit_bytes: int = Field(default=20 * 1024 * 1024, ge=1)
     cors_origins: CommaList = ()
+    # Lets Prometheus read /metrics without an admin key.
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    # Where several API processes add up what they count. Set by who starts them, by the library's own name.
+    prometheus_multiproc_dir: Path | None = Field(default=None, validation_alias="PROMETHEUS_MULTIPROC_DIR")
 
     # Storage of uploads and results
     storage: Literal["local", "s3"] = "local"
@@ -115,6 +119,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return comma_separated(value)
+
+    @field_validator("metrics_token", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
 
     @field_validator("public_url", "kie_base_url", "kie_upload_url", "openrouter_base_url", "gemini_base_url",
                      "whisper_base_url")

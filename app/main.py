@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 
-from app.api import callbacks, files, health, media, user
+from app.api import callbacks, files, health, media, metrics, user
 from app.api.admin import routes as admin_routes
 from app.api.answers import answer_app_error, answer_crash, answer_http_error, answer_validation_error
 from app.api.edge import Edge
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     hot = HotRoutes()
     app.include_router(generation_routes(catalog, hot))
-    for module in (media, user, admin_routes, files, callbacks, health):
+    for module in (media, user, admin_routes, files, callbacks, health, metrics):
         app.include_router(module.router)
     app.add_exception_handler(AppError, answer_app_error)
     app.add_exception_handler(HTTPException, answer_http_error)

@@ -6,14 +6,19 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 from app.services.broker import Broker
-from app.services.housekeeping import audit_now, expire_jobs, forget_old_keys, remove_expired_files
+from app.services.housekeeping import (
+    AUDIT_EVERY_S,
+    audit_by_the_clock,
+    expire_jobs,
+    forget_old_keys,
+    remove_expired_files,
+)
 from workers.stepper import Stepper
 
 log = structlog.get_logger()
 
 EXPIRE_EVERY_S = 2.0
 CLEAN_EVERY_S = 60.0
-AUDIT_EVERY_S = 300.0
 
 
 async def sweep(steppers: Iterable[Stepper], *, every_s: float) -> None:
@@ -42,5 +47,5 @@ def start_schedule(broker: Broker, steppers: Iterable[Stepper]) -> list[asyncio.
         asyncio.create_task(repeat(expire_jobs, broker, every_s=EXPIRE_EVERY_S)),
         asyncio.create_task(repeat(remove_expired_files, broker, every_s=CLEAN_EVERY_S)),
         asyncio.create_task(repeat(forget_old_keys, broker, every_s=CLEAN_EVERY_S)),
-        asyncio.create_task(repeat(audit_now, broker, every_s=AUDIT_EVERY_S)),
+        asyncio.create_task(repeat(audit_by_the_clock, broker, every_s=AUDIT_EVERY_S)),
     ]

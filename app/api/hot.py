@@ -28,16 +28,22 @@ class HotRoutes:
     statuses: dict[str, Status] = field(default_factory=dict)
 
     def find(self, scope: Scope, request: Request) -> Awaitable[Response] | None:
-        """The answer in the making, if the request is for one of these routes."""
+        """The answer in the making, if the request is for one of these routes; its template is left in the scope."""
         path: str = scope["path"]
         if scope["method"] == "POST":
             create = self.creates.get(path)
-            return create(request) if create is not None else None
+            if create is None:
+                return None
+            scope["template"] = path
+            return create(request)
         if scope["method"] != "GET":
             return None
         prefix, _, job_id = path.rpartition("/")
         status = self.statuses.get(prefix)
-        return status(request, job_id) if status is not None else None
+        if status is None:
+            return None
+        scope["template"] = prefix + "/{job_id}"
+        return status(request, job_id)
 
 
 class HotPath:

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -42,7 +43,9 @@ def api(host: str | None, port: int | None, fd: int | None) -> None:
     )
     listener = config.bind_socket() if fd is None else socket.socket(fileno=fd)
     if config.workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
+        with TemporaryDirectory(prefix="phaya-metrics-") as folder:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # Where the processes add up what they count.
+            Multiprocess(config, sockets=[listener]).run()
         return
     server = Server(config)
     server.run(sockets=[listener])

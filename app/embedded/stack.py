@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def phaya_parts(settings: Settings, addresses: Addresses, env: Mapping[str, str]
     api = Part(
         name="api",
         command=_phaya("api", "--fd", str(fd)),
-        env=_inherited(env),
+        env=_inherited({**env, **_shared_metrics(settings, data)}),
         is_ready=lambda _: answers(f"{addresses.api_url}/ready"),
         pass_fds=(fd,),
         stop_timeout_s=API_DRAIN_S,
@@ -76,6 +77,16 @@ def phaya_parts(settings: Settings, addresses: Addresses, env: Mapping[str, str]
         _worker("worker", "upstream", env, data),
         _worker("media-worker", "media", env, data),
     ]
+
+
+def _shared_metrics(settings: Settings, data: Path) -> dict[str, str]:
+    """Where several API processes add up what they count, from nothing at every start."""
+    if settings.api_processes == 1:
+        return {}
+    folder = data / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
 def sandbox_part(url: str, data: Path) -> Part:

@@ -9,7 +9,7 @@ It knows nothing of services and providers. The hold of a create is made by the 
 (migrations/), in the same statement as the job.
 """
 
-from app.ledger.audit import AuditReport, Violation, audit
+from app.ledger.audit import AuditReport, AuditRunView, Violation, audit, find_last_audit, record_audit
 from app.ledger.book import (
     Adjustment,
     capture,
@@ -27,6 +27,8 @@ from app.ledger.reading import (
     BalanceView,
     EntryView,
     HoldView,
+    Totals,
+    add_up,
     find_balance,
     find_balances,
     list_entries,
@@ -37,24 +39,29 @@ from app.ledger.reading import (
 __all__ = [
     "Adjustment",
     "AuditReport",
+    "AuditRunView",
     "BalanceView",
     "EntryKind",
     "EntryView",
     "HoldKind",
     "HoldState",
     "HoldView",
+    "Totals",
     "Violation",
+    "add_up",
     "audit",
     "capture",
     "correct",
     "find_balance",
     "find_balances",
+    "find_last_audit",
     "grant",
     "hold_more",
     "list_entries",
     "list_holds",
     "open_account",
     "open_key",
+    "record_audit",
     "release",
     "set_key_limit",
     "shortage",

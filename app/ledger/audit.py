@@ -1,10 +1,13 @@
 """The proof: what must always be true of money, one query each. `phaya audit` runs them and prints what breaks."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.ledger.models import AuditRun
 
 # Each query lists what breaks its rule: an id and a sentence. They read one snapshot (see `audit`).
 RULES: dict[str, str] = {
@@ -120,6 +123,25 @@ class AuditReport:
     @property
     def is_clean(self) -> bool:
         return not self.violations
+
+
+@dataclass(frozen=True)
+class AuditRunView:
+    """What the last run by the clock found."""
+
+    violations: int
+    at: datetime
+
+
+async def record_audit(db: AsyncSession, report: AuditReport) -> None:
+    """Write down that the audit ran."""
+    await db.execute(insert(AuditRun).values(violations=len(report.violations), entries=report.entries))
+
+
+async def find_last_audit(db: AsyncSession) -> AuditRunView | None:
+    """The last recorded run; None before the first."""
+    run = await db.scalar(select(AuditRun).order_by(AuditRun.id.desc()).limit(1))
+    return None if run is None else AuditRunView(run.violations, run.at)
 
 
 async def audit(db: AsyncSession) -> AuditReport:

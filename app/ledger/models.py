@@ -92,6 +92,17 @@ class Hold(Base):
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class AuditRun(Base):
+    """One run of the audit by the clock, and how many rows broke a rule."""
+
+    __tablename__ = "audit_runs"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    violations: Mapped[int]
+    entries: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[CreatedAt]
+
+
 class LedgerEntry(Base):
     """One movement of an account's balance. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE."""
 

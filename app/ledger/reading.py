@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import NotFound
@@ -34,6 +34,16 @@ class EntryView:
     job_id: UUID | None
     description: str
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What all accounts have together, and what is set aside by open holds."""
+
+    balance: Decimal
+    available: Decimal
+    held_visible: Decimal
+    held_deferred: Decimal
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,20 @@ async def find_balances(db: AsyncSession, account_ids: Sequence[UUID]) -> dict[U
         select(Balance.account_id, Balance.balance, Balance.available).where(Balance.account_id.in_(account_ids))
     )
     return {row.account_id: BalanceView(row.balance, row.available) for row in rows}
+
+
+async def add_up(db: AsyncSession) -> Totals:
+    """The sums over all accounts."""
+    money = (await db.execute(select(func.sum(Balance.balance), func.sum(Balance.available)))).one()
+    held = await db.execute(
+        select(Hold.kind, func.sum(Hold.amount)).where(Hold.state == HoldState.OPEN).group_by(Hold.kind)
+    )
+    by_kind = {row[0]: row[1] for row in held}
+    return Totals(
+        balance=money[0] or Decimal(0), available=money[1] or Decimal(0),
+        held_visible=by_kind.get(HoldKind.VISIBLE, Decimal(0)),
+        held_deferred=by_kind.get(HoldKind.DEFERRED, Decimal(0)),
+    )
 
 
 async def list_entries(

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.files.register import take_expired
 from app.jobs import queries
 from app.jobs.states import JobState
-from app.ledger import AuditReport
+from app.ledger import find_last_audit, record_audit
 from app.services.audit_ledger import audit_ledger
 from app.services.broker import Broker
 from app.services.end_job import LeaseLost, fail
@@ -18,6 +18,7 @@ log = structlog.get_logger()
 BATCH = 100
 # A running job gets this long for one more look upstream before it is ended from here.
 LAST_LOOK_S = 30.0
+AUDIT_EVERY_S = 300.0
 
 
 async def expire_jobs(broker: Broker) -> int:
@@ -58,9 +59,14 @@ async def forget_old_keys(broker: Broker) -> None:
         await db.execute(text("DELETE FROM idempotency_keys WHERE expires_at < now()"))
 
 
-async def audit_now(broker: Broker) -> AuditReport:
-    """Run the ledger's audit and log what breaks."""
+async def audit_by_the_clock(broker: Broker) -> None:
+    """Run the ledger's audit, log what breaks and write down how much, unless another worker has just done so."""
+    async with broker.db.statement() as db:
+        last = await find_last_audit(db)
+    if last is not None and (datetime.now(UTC) - last.at).total_seconds() < AUDIT_EVERY_S / 2:
+        return
     report = await audit_ledger(broker.db)
     for violation in report.violations:
         log.error("audit.violation", rule=violation.rule, subject=violation.subject, detail=violation.detail)
-    return report
+    async with broker.db.statement() as db:
+        await record_audit(db, report)

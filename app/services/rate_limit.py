@@ -16,6 +16,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.metrics import COUNTED_LOCALLY
+
 log = structlog.get_logger()
 
 WINDOW_S = 60
@@ -121,5 +123,6 @@ class RateLimiter:
 
 def _refill_here(window: _Window, bundle: int, limit: int) -> None:
     granted = max(0, min(bundle, limit - window.used))
+    COUNTED_LOCALLY.inc(granted)
     window.tokens += granted
     window.used += granted

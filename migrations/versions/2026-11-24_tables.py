@@ -26,6 +26,13 @@ def upgrade() -> None:
         sa.Column('at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
         sa.PrimaryKeyConstraint('id', name=op.f('admin_acts_pkey'))
         )
+    op.create_table('audit_runs',
+        sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column('violations', sa.Integer(), nullable=False),
+        sa.Column('entries', sa.BigInteger(), nullable=False),
+        sa.Column('at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+        sa.PrimaryKeyConstraint('id', name=op.f('audit_runs_pkey'))
+        )
     op.create_table('idempotency_keys',
         sa.Column('account_id', sa.Uuid(), nullable=False),
         sa.Column('route', sa.Text(), nullable=False),
@@ -252,5 +259,6 @@ def downgrade() -> None:
     op.drop_table("rested_keys")
     op.drop_table("lanes")
     op.drop_table("idempotency_keys")
+    op.drop_table("audit_runs")
     op.drop_table("admin_acts")
     op.drop_table("accounts")

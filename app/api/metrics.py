@@ -1,0 +1,100 @@
+"""`/metrics` for Prometheus. It tells how the business goes, so it is for admin keys and for who has the token."""
+
+import hmac
+from collections.abc import Iterable
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.api.deps import BrokerDep, authenticate_admin, broker_of
+from app.api.schemas import error_responses
+from app.metrics import render
+from app.services.broker import Broker
+from app.services.figures import Figures, read_figures
+
+log = structlog.get_logger()
+
+router = APIRouter(tags=["Health"])
+
+
+async def authenticate_scraper(request: Request) -> None:
+    """Whoever presents `PHAYA_METRICS_TOKEN` or an admin key. Raises InvalidKey, Forbidden, TooManyRequests."""
+    token = broker_of(request).settings.metrics_token
+    given = request.headers.get("authorization", "")
+    if token is not None and hmac.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode()):
+        return
+    await authenticate_admin(request)
+
+
+@router.get(
+    "/metrics", summary="Figures for Prometheus", response_class=Response,
+    responses={200: {"description": "OK", "content": {"text/plain": {}}}, **error_responses(401, 403, 429)},
+)
+async def metrics(broker: BrokerDep, _: Annotated[None, Depends(authenticate_scraper)]) -> Response:
+    registry = CollectorRegistry()
+    registry.register(_Families(await _families(broker)))
+    own = render(broker.settings.prometheus_multiproc_dir)
+    return Response(own + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Families(Collector):
+    """Families that were read before: prometheus-client itself cannot wait for a database."""
+
+    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The families."""
+        return self._families
+
+
+async def _families(broker: Broker) -> list[GaugeMetricFamily]:
+    keys = GaugeMetricFamily("phaya_provider_keys", "Keys that are configured", labels=["provider"])
+    for provider in broker.providers.values():
+        keys.add_metric([provider.name], len(provider.keys))
+    try:
+        figures = await read_figures(broker.db)
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("metrics.without_database", error=repr(error))
+        return [_one("phaya_database_up", "Whether Postgres answered", 0), keys]
+    return [_one("phaya_database_up", "Whether Postgres answered", 1), keys, *_of(figures)]
+
+
+def _of(figures: Figures) -> list[GaugeMetricFamily]:
+    jobs = GaugeMetricFamily("phaya_jobs", "Live jobs", labels=["lane", "state"])
+    oldest = GaugeMetricFamily("phaya_jobs_oldest_seconds", "Age of the oldest live job", labels=["lane", "state"])
+    for live in figures.live:
+        jobs.add_metric([live.lane, live.state], live.count)
+        oldest.add_metric([live.lane, live.state], live.oldest_s)
+    resting = GaugeMetricFamily("phaya_provider_keys_resting", "Keys left alone for now", labels=["provider"])
+    for provider, count in figures.resting_keys.items():
+        resting.add_metric([provider], count)
+    credits = GaugeMetricFamily("phaya_credits", "Credits of all accounts", labels=["figure"])
+    for figure, amount in vars(figures.credits).items():
+        credits.add_metric([figure], float(amount))
+    overdue_s = max((live.overdue_s for live in figures.live), default=0)
+    return [
+        jobs, oldest, resting, credits,
+        _one("phaya_jobs_overdue_seconds", "How far the latest live job is past its deadline", overdue_s),
+        _one("phaya_jobs_flagged", "Jobs that ask for an operator's look", figures.flagged),
+        *_of_audit(figures),
+    ]
+
+
+def _of_audit(figures: Figures) -> list[GaugeMetricFamily]:
+    run = figures.last_audit
+    if run is None:
+        return []
+    return [
+        _one("phaya_audit_violations", "Rows that broke a rule of the ledger, by the last run", run.violations),
+        _one("phaya_audit_timestamp_seconds", "When the last run was", run.at.timestamp()),
+    ]
+
+
+def _one(name: str, what: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, what, value=value)
