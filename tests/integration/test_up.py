@@ -215,7 +215,7 @@ def test_it_runs_for_an_ordinary_user() -> None:
     require_open_checkout()
     with tempfile.TemporaryDirectory() as home:
         shutil.chown(home, "nobody")
-        with running(Path(home, "data"), user="nobody") as up:
+        with running(Path(home, "data"), user="nobody", HOME=home) as up:
             owners = {Path("/proc", str(pid)).owner() for pid in up.pids()}
 
             assert owners == {"nobody"}
