@@ -3,6 +3,7 @@
 Every name here is documented in `deploy/settings.md`. Nothing else in the code reads the environment.
 """
 
+import os
 import tempfile
 from decimal import Decimal
 from enum import StrEnum
@@ -72,7 +73,7 @@ class Settings(BaseSettings):
     retention_days: int | None = Field(default=None, ge=1)
 
     # Where steps work on files, each in a private folder that is removed after it
-    work_dir: Path = Path(tempfile.gettempdir()) / "phaya-work"
+    work_dir: Path = Path(tempfile.gettempdir()) / f"phaya-work-{os.getuid()}"
 
     # The guarded fetcher: hosts (`host`, `host:port`) and networks (CIDR) that it may reach although they are private
     fetch_allow: CommaList = ()

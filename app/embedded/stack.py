@@ -52,8 +52,9 @@ def environment(settings: Settings, addresses: Addresses, data: Path) -> dict[st
         "redis_url": addresses.redis_url,
         "public_url": settings.public_url or addresses.api_url,
     }
-    if "storage_dir" not in settings.model_fields_set:
-        variables["storage_dir"] = str(data / "files")
+    for setting, folder in (("storage_dir", "files"), ("work_dir", "work")):
+        if setting not in settings.model_fields_set:
+            variables[setting] = str(data / folder)
     if addresses.sandbox_url:
         host = addresses.sandbox_url.removeprefix("http://")
         variables["fetch_allow"] = ",".join([*settings.fetch_allow, host])
