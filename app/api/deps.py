@@ -37,6 +37,7 @@ async def authenticate(request: Request) -> KeyRecord:
         raise InvalidKey("Missing or malformed API key")
     key = await broker.keys.find(secret)
     if key is None:
+        await broker.guesses.hold(client_address(request))
         raise InvalidKey("Invalid API key")
     if not key.admits(client_address(request)):
         raise Forbidden("This key may not be used from this address")

@@ -55,8 +55,10 @@ class _Families(Collector):
 
 async def _families(broker: Broker) -> list[GaugeMetricFamily]:
     keys = GaugeMetricFamily("phaya_provider_keys", "Keys that are configured", labels=["provider"])
-    for provider in broker.providers.values():
-        keys.add_metric([provider.name], len(provider.keys))
+    counts = {name: len(provider.keys) for name, provider in broker.providers.items()}
+    counts |= {name: len(provider.keys) for name, provider in broker.callers.items()}
+    for name, count in counts.items():
+        keys.add_metric([name], count)
     try:
         figures = await read_figures(broker.db)
     except (SQLAlchemyError, OSError) as error:

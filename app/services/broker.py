@@ -15,6 +15,7 @@ from app.providers.registry import open_call_providers, open_task_providers
 from app.services.authenticate import KeyCache
 from app.services.doorbell import Doorbell
 from app.services.forms import refuse_unknown_models
+from app.services.guesses import GuessBrake
 from app.services.job_writer import JobWriter
 from app.services.rate_limit import RateLimiter
 from app.services.rates import RateBook
@@ -38,6 +39,7 @@ class Broker:
     jobs: JobWriter
     watch: JobReader
     keys: KeyCache
+    guesses: GuessBrake
     limiter: RateLimiter
 
     def service(self, service_id: str) -> Service:
@@ -73,5 +75,6 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             jobs=jobs,
             watch=JobReader(db),
             keys=KeyCache(db),
+            guesses=GuessBrake(),
             limiter=limiter,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from app.accounts.keys import ALL_SERVICES
 from app.config import Settings
 from app.db.engine import Database
 from app.services.accounts import create_key, revoke_key
+from app.services.guesses import FREE
 from tests.factories import make_key, make_tenant
 from tests.serving import api
 
@@ -224,3 +226,21 @@ async def test_the_credential_is_checked_before_the_body_and_the_body_before_the
     ]
 
     assert [answer.status_code for answer in answers] == [401, 400, 422, 402]
+
+
+async def test_who_guesses_is_slowed_down_and_who_has_a_key_is_not(
+    module_settings: Settings, database: Database
+) -> None:
+    secret = await key_of(database)
+
+    async with api(module_settings, address="198.51.100.7") as client:
+        async def status(key: str) -> int:
+            return (await client.get("/api/v1/user/credits", headers=bearer(key))).status_code
+
+        guesses = [asyncio.create_task(status(f"pk_{number:048}")) for number in range(FREE + 10)]
+        await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+        assert await status(secret) == 200
+        assert not all(guess.done() for guess in guesses)
+        answers = await asyncio.gather(*guesses)
+
+    assert Counter(answers) == {401: FREE + 10}

@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def open_settings(module_settings: Settings) -> Settings:
-    token = {"metrics_token": TOKEN, "kie_api_keys": "one,two"}
+    token = {"metrics_token": TOKEN, "kie_api_keys": "one,two", "gemini_api_keys": "three"}
     return Settings.model_validate(module_settings.model_dump(exclude_unset=True) | token)
 
 
@@ -191,6 +191,7 @@ async def test_keys_at_rest_are_told(scraper: Scraper, module_pool: Database) ->
         await queries.rest_key(db, "kie", "efgh", for_s=-1)
 
     assert await scraper.value("phaya_provider_keys", provider="kie") == 2
+    assert await scraper.value("phaya_provider_keys", provider="gemini") == 1
     assert await scraper.value("phaya_provider_keys_resting", provider="kie") == 1
 
 
