@@ -21,7 +21,7 @@ WELCOME = """\
 
   Watch it work:
 
-    {phaya} demo
+    {demo}
 
   Or paste this, which makes a picture, and a video of the picture:
 
@@ -44,7 +44,7 @@ def welcome(stack: Stack, data: Path, settings: Settings, *, took_s: float) -> s
         demo_key=stack.demo_key,
         upstreams=_upstreams(stack, settings),
         data=data,
-        phaya=_phaya(),
+        demo=_demo(data),
     )
 
 
@@ -58,10 +58,10 @@ def _upstreams(stack: Stack, settings: Settings) -> str:
     return f"none for {names} (no key is set, and no sandbox is wanted)"
 
 
-def _phaya() -> str:
-    """How to call us from where the person is."""
-    script = Path(sys.executable).with_name("phaya")
-    here = Path.cwd()
-    if not script.exists():
-        return f"{sys.executable} -m app.cli"
-    return str(script.relative_to(here)) if script.is_relative_to(here) else str(script)
+def _demo(data: Path) -> str:
+    """How to call the demo from where the person is."""
+    here, script = Path.cwd(), Path(sys.executable).with_name("phaya")
+    phaya = f"{sys.executable} -m app.cli"
+    if script.exists():
+        phaya = str(script.relative_to(here) if script.is_relative_to(here) else script)
+    return f"{phaya} demo" if data == here / ".phaya" else f"{phaya} demo --data {data}"
