@@ -170,7 +170,13 @@ def test_it_stops_without_a_trace_and_starts_again_with_keys_and_data_even_when_
         assert first.get("/api/v1/user/credits").json()["credits_balance"] == 10_000
         said = first.stop()
     assert first.process.returncode == 0
-    for word in (ready["api_url"], ready["admin_key"], ready["demo_key"], "text-to-image/generate", f"demo --data {data}"):
+    for word in (
+        ready["api_url"],
+        ready["admin_key"],
+        ready["demo_key"],
+        "text-to-image/generate",
+        f"demo --data {data}",
+    ):
         assert word in said
     assert not first.ready_file.exists()
     assert [pid for pid in pids if is_running(pid)] == []
