@@ -59,7 +59,7 @@ def _share(status: Answer, waited_s: float) -> float:
     """How much is done: what the server says, or where it does not know, ever slower towards the end."""
     if status["status"].lower() == "completed":
         return 1
-    return (status["progress"] or 0) / 100 or 1 - math.exp(-waited_s / USUAL_S)
+    return min(0.99, (status["progress"] or 0) / 100 or 1 - math.exp(-waited_s / USUAL_S))
 
 
 def _draw(label: str, *, share: float, waited_s: float) -> None:
