@@ -13,6 +13,7 @@ from app.commands.demo import demo
 from app.commands.job import job
 from app.commands.key import key
 from app.commands.rate import rate
+from app.commands.secrets import secrets
 from app.commands.serve import api, migrate, sandbox, worker
 from app.commands.torture import torture
 from app.commands.up import up
@@ -35,7 +36,7 @@ def main() -> None:
     """A self-hosted AI media broker."""
 
 
-for command in (up, demo, bench, torture, api, worker, sandbox, migrate):
+for command in (up, demo, bench, torture, api, worker, sandbox, migrate, secrets):
     main.add_command(command)
 for command in (account, key, grant, correct, ledger, job, rate, audit, acts):
     main.add_command(command)
