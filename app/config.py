@@ -1,6 +1,7 @@
 """Settings: one frozen instance, read once from the environment (prefix `PHAYA_`) and an optional `.env` file.
 
-Every name here is documented in `deploy/settings.md`. Nothing else in the code reads the environment.
+The text under a setting is its documentation: `deploy/settings.py` makes `deploy/settings.md` of it. Nothing else in
+the code reads the environment.
 """
 
 import os
@@ -11,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PostgresDsn, RedisDsn, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 WEAK_SECRETS = frozenset({"", "phaya", "postgres", "password", "secret", "changeme", "change-me", "example", "admin"})
@@ -29,97 +30,131 @@ def comma_separated(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-CommaList = Annotated[tuple[str, ...], NoDecode]
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_separated)]
 
 
 class Settings(BaseSettings):
     """All settings of every process."""
 
-    model_config = SettingsConfigDict(env_prefix="PHAYA_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PHAYA_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     environment: Environment = Environment.PRODUCTION
+    """`embedded` is a stack of one's own on this machine, which may use default secrets."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe events that are logged."""
     log_prompts: bool = False
+    """Whether logs may hold what clients asked for."""
 
-    # Postgres and Redis
     database_url: PostgresDsn = PostgresDsn("postgresql+asyncpg://phaya:phaya@127.0.0.1:5432/phaya")
-    # Who owns the schema; `phaya migrate` alone needs it. Without it the serving role owns the tables.
+    """Postgres, as the role that serves: it can add to the ledger and never rewrite it."""
     database_owner_url: PostgresDsn | None = None
+    """The same database as the owner of the schema, for `phaya migrate` alone. Without it the serving role owns it."""
     database_pool_size: int = Field(default=10, ge=2, le=200)
+    """Connections of each process."""
     redis_url: RedisDsn = RedisDsn("redis://127.0.0.1:6379/0")
+    """Redis, or what speaks its protocol. It may be wiped at any moment."""
 
-    # The API
     host: str = "127.0.0.1"
+    """The address that the API listens on; with Docker, the address of the machine where it is published."""
     port: int = Field(default=8000, ge=0, le=65535)
+    """Its port there."""
     api_processes: int = Field(default=1, ge=1, le=64)
+    """Processes of the API on one machine; one for each core that it may use."""
     public_url: str | None = None
+    """Where clients and providers reach the API from outside. Without it results carry the address that the client
+    used, and no provider is asked for callbacks: polling does."""
+    trusted_proxies: CommaList = ()
+    """Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     rate_limit_per_minute: int = Field(default=60, ge=1)
+    """Requests of a key in a minute, where the key has no rate of its own."""
     upload_limit_bytes: int = Field(default=100 * 1024 * 1024, ge=1)
+    """The largest file that can be uploaded."""
     body_limit_bytes: int = Field(default=20 * 1024 * 1024, ge=1)
+    """The largest body of any other request."""
     cors_origins: CommaList = ()
-    # Lets Prometheus read /metrics without an admin key.
+    """Origins whose pages may call the API from a browser."""
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
-    # Where several API processes add up what they count. Set by who starts them, by the library's own name.
+    """Lets Prometheus read /metrics without an admin key."""
     prometheus_multiproc_dir: Path | None = Field(default=None, validation_alias="PROMETHEUS_MULTIPROC_DIR")
+    """Where several API processes add up what they count. Set by who starts them, by the library's own name."""
 
-    # Storage of uploads and results
     storage: Literal["local", "s3"] = "local"
+    """Where uploads and results are kept."""
     storage_dir: Path = Path(".phaya/files")
+    """The folder, for `local`; several processes of one machine share it."""
     s3_bucket: str | None = None
+    """The bucket, for `s3`."""
     s3_endpoint: str | None = None
+    """The address of an S3-compatible server that is not Amazon's."""
     s3_region: str = "us-east-1"
+    """The bucket's region."""
     s3_access_key: SecretStr | None = None
+    """Without keys those of the machine are used."""
     s3_secret_key: SecretStr | None = None
+    """The access key's secret."""
     retention_days: int | None = Field(default=None, ge=1)
+    """How long uploads and results are kept; without it, for ever."""
 
-    # Where steps work on files, each in a private folder that is removed after it
-    work_dir: Path = Path(tempfile.gettempdir()) / f"phaya-work-{os.getuid()}"
+    work_dir: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()) / f"phaya-work-{os.getuid()}")
+    """Where steps work on files, each in a private folder that is removed after it; without it, in the machine's
+    folder for temporary files."""
 
-    # The guarded fetcher: hosts (`host`, `host:port`) and networks (CIDR) that it may reach although they are private
     fetch_allow: CommaList = ()
+    """Hosts (`host`, `host:port`) and networks (CIDR) that may be fetched from although they are not public."""
 
-    # Providers. A provider without a key is off; several keys take turns.
     kie_api_keys: CommaList = ()
+    """Keys of KIE.ai. A provider without a key is off; several keys take turns."""
     kie_base_url: str = "https://api.kie.ai"
+    """Its API."""
     kie_upload_url: str = "https://kieai.redpandaai.co"
+    """Its upload API."""
     kie_creates_per_10s: int = Field(default=20, ge=1)
+    """Jobs that each key may create in ten seconds."""
     kie_queries_per_s: int = Field(default=10, ge=1)
+    """Jobs that each key may ask after in a second."""
     openrouter_api_keys: CommaList = ()
+    """Keys of OpenRouter."""
     openrouter_base_url: str = "https://openrouter.ai/api/v1"
+    """Its API."""
     gemini_api_keys: CommaList = ()
+    """Keys of Gemini."""
     gemini_base_url: str = "https://generativelanguage.googleapis.com"
+    """Its API."""
     gemini_tts_model: str = "gemini-3.8-flash-tts"
+    """The model that speaks."""
     whisper_api_keys: CommaList = ()
+    """Keys of the host of Whisper."""
     whisper_base_url: str = "https://api.together.xyz/v1"
+    """Its OpenAI-compatible API."""
     whisper_model: str = "openai/whisper-large-v3"
+    """Its model."""
 
-    # Where Veo and Suno have routes of their own at KIE beside the jobs API: which are used
     kie_dialect: Literal["legacy", "jobs"] = "legacy"
-
-    # For when a provider renames a model: its new id by the one that the catalogue knows, `{"z-image": "z-image-2"}`
+    """Where Veo and Suno have routes of their own at KIE beside the jobs API: which are used."""
     upstream_models: dict[str, str] = Field(default_factory=dict)
+    """For when a provider renames a model: its new id by the one that the catalogue knows, `{"z-image": "z-image-2"}`."""
 
-    # Chat
     chat_default_model: str = "google/gemini-3-flash-preview"
+    """The model of a chat that names none."""
     chat_max_tokens: int = Field(default=8_192, ge=256)
+    """What an answer may be long, and is reserved for, where the client does not say."""
     chat_timeout_s: float = Field(default=300, gt=0)
-    # Credits for one US dollar of a provider's list price, for models without a rate of their own.
+    """How long an answer may take."""
     credits_per_usd: Decimal = Decimal(35)
+    """Credits for one US dollar of a provider's list price, for models without a rate of their own."""
 
-    # Workers
     worker_concurrency: int = Field(default=50, ge=1)
+    """Steps against each provider at once, in each worker."""
     media_concurrency: int | None = Field(default=None, ge=1)
+    """Local jobs at once, in each media worker; without it, one for each core."""
     lease_s: float = Field(default=10, ge=1)
+    """How long a worker may be silent before another one takes its job."""
     sweep_s: float = Field(default=2, gt=0)
+    """How often a worker looks for due work that nobody woke it for."""
     grace_s: float = Field(default=900, gt=0)
-
-    @field_validator(
-        "cors_origins", "fetch_allow", "kie_api_keys", "openrouter_api_keys", "gemini_api_keys", "whisper_api_keys",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return comma_separated(value)
+    """How long a job whose submit was left without an answer waits for a sign, before it is failed and refunded."""
 
     @field_validator("metrics_token", mode="before")
     @classmethod

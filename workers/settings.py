@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, ClassVar
 
-from arq.connections import RedisSettings
-
 from app.config import get_settings
 from app.jobs.wire import MEDIA_QUEUE, UPSTREAM_QUEUE, deserialize, serialize
 from app.logs import configure_logs
@@ -56,7 +54,6 @@ class WorkerSettings:
     """What both workers share."""
 
     functions: ClassVar = [wake]
-    redis_settings = RedisSettings.from_dsn(str(get_settings().redis_url))
     job_serializer = staticmethod(serialize)
     job_deserializer = staticmethod(deserialize)
     keep_result = 0

@@ -12,6 +12,7 @@ import click
 
 # A stream that outlives this is cut; a worker settles it.
 DRAIN_S = 8
+TOUCH_EVERY_S = 5
 
 
 @click.command()
@@ -37,7 +38,8 @@ def api(host: str | None, port: int | None, fd: int | None) -> None:
         ws="none",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
         timeout_graceful_shutdown=DRAIN_S,
     )
@@ -55,25 +57,40 @@ def api(host: str | None, port: int | None, fd: int | None) -> None:
 
 @click.command()
 @click.option("--queue", type=click.Choice(["upstream", "media"]), default="upstream", show_default=True)
-@click.option("--ready-file", type=click.Path(path_type=Path), help="Write our process id here once we take work.")
+@click.option(
+    "--ready-file",
+    type=click.Path(path_type=Path),
+    help="Write our process id here once we take work, and touch it every 5 seconds from then on.",
+)
 def worker(queue: str, ready_file: Path | None) -> None:
     """Take steps of jobs: against upstreams, or with FFmpeg and yt-dlp."""
     import uvloop
+    from arq.connections import RedisSettings
     from arq.worker import create_worker
 
+    from app.config import get_settings
     from workers.settings import MediaWorker, UpstreamWorker
 
     chosen = MediaWorker if queue == "media" else UpstreamWorker
     # ARQ itself reads only what the class defines, and nothing that it inherits.
     settings = {name: getattr(chosen, name) for name in dir(chosen)}
+    settings["redis_settings"] = RedisSettings.from_dsn(str(get_settings().redis_url))
 
     async def started(context: dict[str, Any]) -> None:
         await chosen.on_startup(context)
         if ready_file:
             ready_file.write_text(str(os.getpid()))  # noqa: ASYNC240 (once, before there is any work)
+            context["clock"].append(asyncio.create_task(_keep_fresh(ready_file)))
 
     asyncio.set_event_loop(uvloop.new_event_loop())
     create_worker(settings, on_startup=started).run()
+
+
+async def _keep_fresh(file: Path) -> None:
+    """Touch the file for as long as the loop turns: its age tells a stuck process from a living one."""
+    while True:
+        await asyncio.sleep(TOUCH_EVERY_S)
+        os.utime(file)
 
 
 @click.command()
