@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     kie_dialect: Literal["legacy", "jobs"] = "legacy"
     """Where Veo and Suno have routes of their own at KIE beside the jobs API: which are used."""
     upstream_models: dict[str, str] = Field(default_factory=dict)
-    """For when a provider renames a model: its new id by the one that the catalogue knows, `{"z-image": "z-image-2"}`."""
+    """For when a provider renames a model: its new id by the one that we know, `{"z-image": "z-image-2"}`."""
 
     chat_default_model: str = "google/gemini-3-flash-preview"
     """The model of a chat that names none."""
