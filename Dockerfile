@@ -28,9 +28,11 @@ RUN apt-get update \
 COPY --from=build /opt/phaya /opt/phaya
 # FFmpeg is the wheel's, pinned by its hash, because that is the one that the tests run; Debian's would bring 226 packages.
 RUN ln -s /opt/phaya/lib/python3*/site-packages/imageio_ffmpeg/binaries/ffmpeg-* /usr/local/bin/ffmpeg && ffmpeg -version
+# Some libraries want a home to write to.
 ENV PATH=/opt/phaya/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
     IMAGEIO_FFMPEG_EXE=/usr/local/bin/ffmpeg \
     PHAYA_STORAGE_DIR=/var/lib/phaya/files \
     PHAYA_WORK_DIR=/var/lib/phaya/work

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     cors_origins: CommaList = ()
     """Origins whose pages may call the API from a browser."""
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
-    """Lets Prometheus read /metrics without an admin key."""
+    """Lets Prometheus read `/metrics` without an admin key."""
     prometheus_multiproc_dir: Path | None = Field(default=None, validation_alias="PROMETHEUS_MULTIPROC_DIR")
     """Where several API processes add up what they count. Set by who starts them, by the library's own name."""
 
@@ -98,8 +98,8 @@ class Settings(BaseSettings):
     """How long uploads and results are kept; without it, for ever."""
 
     work_dir: Path = Field(default_factory=lambda: Path(tempfile.gettempdir()) / f"phaya-work-{os.getuid()}")
-    """Where steps work on files, each in a private folder that is removed after it; without it, in the machine's
-    folder for temporary files."""
+    """Where steps work on files, each in a private folder that is removed after it. Without it, in the machine's folder
+    for temporary files."""
 
     fetch_allow: CommaList = ()
     """Hosts (`host`, `host:port`) and networks (CIDR) that may be fetched from although they are not public."""
@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """Jobs that each key may create in ten seconds."""
     kie_queries_per_s: int = Field(default=10, ge=1)
     """Jobs that each key may ask after in a second."""
+    kie_dialect: Literal["legacy", "jobs"] = "legacy"
+    """How Veo and Suno are asked for: by routes of their own, or by the jobs API."""
     openrouter_api_keys: CommaList = ()
     """Keys of OpenRouter."""
     openrouter_base_url: str = "https://openrouter.ai/api/v1"
@@ -131,10 +133,8 @@ class Settings(BaseSettings):
     whisper_model: str = "openai/whisper-large-v3"
     """Its model."""
 
-    kie_dialect: Literal["legacy", "jobs"] = "legacy"
-    """Where Veo and Suno have routes of their own at KIE beside the jobs API: which are used."""
     upstream_models: dict[str, str] = Field(default_factory=dict)
-    """For when a provider renames a model: its new id by the one that we know, `{"z-image": "z-image-2"}`."""
+    """A provider's new id of a model, by the one that the catalogue knows: `{"z-image": "z-image-2"}`."""
 
     chat_default_model: str = "google/gemini-3-flash-preview"
     """The model of a chat that names none."""

@@ -27,7 +27,8 @@ def render() -> str:
 def _row(name: str, field: dict[str, Any]) -> str:
     default = field.get("default")
     shown = "" if default in (None, []) else f"`{default if isinstance(default, str) else json.dumps(default)}`"
-    cells = [f"`PHAYA_{name.upper()}`", shown, _values(field), " ".join(field["description"].split())]
+    variable = name if name.isupper() else f"PHAYA_{name.upper()}"
+    cells = [f"`{variable}`", shown, _values(field), " ".join(field["description"].split())]
     return "| " + " | ".join(cells) + " |\n"
 
 
