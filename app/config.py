@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """The same database as the owner of the schema, for `phaya migrate` alone. Without it the serving role owns it."""
     database_pool_size: int = Field(default=10, ge=2, le=200)
     """Connections of each process."""
+    database_wait_s: float = Field(default=10, gt=0)
+    """Seconds to wait for a connection while all are in use; then the answer is 503."""
     redis_url: RedisDsn = RedisDsn("redis://127.0.0.1:6379/0")
     """Redis, or what speaks its protocol. It may be wiped at any moment."""
 
@@ -155,6 +157,8 @@ class Settings(BaseSettings):
     """How often a worker looks for due work that nobody woke it for."""
     grace_s: float = Field(default=900, gt=0)
     """How long a job whose submit was left without an answer waits for a sign, before it is failed and refunded."""
+    result_tries: int = Field(default=15, ge=1)
+    """How often a finished result is fetched, at intervals that grow to a minute, before it is given up and refunded."""
 
     @field_validator("metrics_token", mode="before")
     @classmethod

@@ -12,6 +12,7 @@
     ├── TooManyRequests      429
     ├── UpstreamFailed       502
     └── Unavailable          503
+        ├── DatabaseAway         Postgres does not answer, restarts, or has no connection left for us
         └── StorageFailed        the file store does not answer or refuses us
             └── StorageFull      it has no room left
     ProviderError                raised by app.providers alone; app.services turns it into a job's outcome
@@ -140,6 +141,10 @@ class Unavailable(AppError):
     code = "service_unavailable"
 
 
+class DatabaseAway(Unavailable):
+    """Postgres cannot be asked now. Whether what was under way was committed is unknown; the cause is chained."""
+
+
 class StorageFailed(Unavailable):
     """The file store did not do what it was asked; the same may work later. The cause is chained, for the log."""
 
@@ -207,6 +212,10 @@ class FetchRefused(MediaError):
 
 class FetchFailed(MediaError):
     """The address did not give the file: status, time, connection."""
+
+
+class FileGone(FetchFailed):
+    """The address says that there is no such file."""
 
 
 class UnsupportedMedia(MediaError):

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
+from app.errors import DatabaseAway
 from app.services.broker import Broker
 from app.services.housekeeping import (
     AUDIT_EVERY_S,
@@ -36,6 +37,8 @@ async def repeat(work: Callable[[Broker], Awaitable[object]], broker: Broker, *,
         await asyncio.sleep(every_s)
         try:
             await work(broker)
+        except DatabaseAway as error:
+            log.warning("schedule.failed", work=work.__name__, error=repr(error.__cause__))
         except Exception:
             log.exception("schedule.failed", work=work.__name__)
 

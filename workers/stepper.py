@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from app.errors import DatabaseAway
 from app.services.end_job import LeaseLost
 from app.services.take_work import Step, Work
 
@@ -63,8 +64,11 @@ class Stepper:
                 continue
             try:
                 work = await self._take(room)
+            except DatabaseAway as error:
+                log.warning("worker.took_nothing", lane=self.lane, error=repr(error.__cause__))
+                continue
             except Exception:
-                # Postgres is away or restarts: the next wake-up or sweep looks again.
+                # The next wake-up or sweep looks again.
                 log.exception("worker.took_nothing", lane=self.lane)
                 continue
             for step in work.steps:
@@ -88,6 +92,8 @@ class Stepper:
                 await self._run(step)
             except LeaseLost:
                 log.info("step.superseded")
+            except DatabaseAway as error:
+                log.warning("step.broke", state=job.state, error=repr(error.__cause__))
             except Exception:
                 # Nothing is known to have changed: the lease runs out and the step is done again, until the deadline.
                 log.exception("step.broke", state=job.state)

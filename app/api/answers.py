@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from app.errors import AppError, FieldError, InsufficientCredits, Invalid, InvalidKey, TooManyRequests
+from app.errors import AppError, DatabaseAway, FieldError, InsufficientCredits, Invalid, InvalidKey, TooManyRequests
 
 STATUS_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large"}
 
@@ -46,6 +46,8 @@ def error_headers(error: AppError) -> dict[str, str]:
         return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, DatabaseAway):
+        return {"Retry-After": "1"}
     return {}
 
 

@@ -3,12 +3,19 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from socket import gaierror
 
+import asyncpg
 import orjson
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from app.config import Settings
+from app.errors import DatabaseAway
 
+# Classes of SQLSTATE that speak of the server and not of the statement: connection, resources, operator's acts.
+OUTAGES = ("08", "53", "57")
 
 def dump_json(value: object) -> str:
     """JSON for a JSONB column."""
@@ -20,15 +27,39 @@ def process_name(pid: int) -> str:
     return f"phaya {pid}"
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether the error says that Postgres cannot be asked now, and nothing about what it was asked."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or is_outage(error.orig or Exception())
+    state = getattr(error, "sqlstate", None)
+    # A connection that cannot be made is not wrapped by SQLAlchemy.
+    return (isinstance(state, str) and state.startswith(OUTAGES)) or isinstance(
+        error, PoolExhausted | ConnectionError | TimeoutError | gaierror | asyncpg.InterfaceError
+    )
+
+
+@asynccontextmanager
+async def _named_outages() -> AsyncIterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        raise DatabaseAway("The database does not answer; try again") from error
+
+
 class Database:
-    """A process's pool. `transaction()` commits at its end or rolls back; nothing else commits."""
+    """A process's pool. `transaction()` commits at its end or rolls back; nothing else commits.
+
+    Both ways in raise DatabaseAway while Postgres cannot be asked.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.engine: AsyncEngine = create_async_engine(
             str(settings.database_url),
             pool_size=settings.database_pool_size,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=settings.database_wait_s,
             json_serializer=dump_json,
             json_deserializer=orjson.loads,
             # A statement that hangs must not hold a pool's place for ever: the server ends it.
@@ -41,13 +72,13 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose work is committed when the block ends, and dropped when it raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+        async with _named_outages(), AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncSession]:
         """A session in which each statement is a transaction of its own: one round trip for one statement."""
-        async with AsyncSession(self._autocommit, expire_on_commit=False) as session:
+        async with _named_outages(), AsyncSession(self._autocommit, expire_on_commit=False) as session:
             yield session
 
     async def close(self) -> None:

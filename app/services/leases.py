@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.errors import DatabaseAway
 from app.jobs import queries
 from app.jobs.models import Job
 from app.services.broker import Broker
@@ -18,12 +19,13 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def keeping(
-    broker: Broker, job: Job, *, progress: Callable[[], int | None] = lambda: None
+    broker: Broker, job: Job, *, progress: Callable[[], int | None] = lambda: None, is_cut_short: bool = True
 ) -> AsyncIterator[None]:
     """Lengthen the job's lease at every third of it, with the progress there is, while the block runs.
 
     When the lease is lost (the job ended, another worker has it, or Postgres was away for a whole lease) the block is
-    cancelled and LeaseLost is raised: what it was doing must not be finished.
+    cancelled and LeaseLost is raised: what it was doing must not be finished. A block that is not to be `is_cut_short`,
+    because it waits for the answer to a paid request, goes on; its own fenced writes then tell it.
     """
     lease_s = broker.settings.lease_s
     owner = asyncio.current_task()
@@ -40,10 +42,11 @@ async def keeping(
                     if not await queries.keep(db, job.id, job.fence, lease_s=lease_s, progress=progress()):
                         break
                 kept_at = time.monotonic()
-            except (SQLAlchemyError, OSError) as error:
+            except (DatabaseAway, SQLAlchemyError) as error:
                 log.warning("lease.not_kept", job_id=str(job.id), error=repr(error))
-        lost = True
-        owner.cancel()
+        if is_cut_short:
+            lost = True
+            owner.cancel()
 
     keeper = asyncio.create_task(keep())
     try:
