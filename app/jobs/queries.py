@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, func, insert, select, text, update
+from sqlalchemy import CursorResult, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -59,7 +59,8 @@ WITH started AS (
 ), told AS (
     INSERT INTO job_events (job_id, source, target) SELECT id, 'queued', :target FROM started
 ), served AS (
-    INSERT INTO turns (lane, account_id, served_at) SELECT DISTINCT :lane, account_id, clock_timestamp() FROM started
+    INSERT INTO turns (lane, account_id, served_at)
+    SELECT :lane, account_id, clock_timestamp() FROM started GROUP BY account_id
     ON CONFLICT (lane, account_id) DO UPDATE SET served_at = EXCLUDED.served_at
 )
 SELECT id FROM started
@@ -236,8 +237,11 @@ async def wake(db: AsyncSession, job_id: UUID) -> str | None:
 async def add_attempt(
     db: AsyncSession, job: Job, *, provider: str, provider_key: str, secret_hash: bytes | None, step: str | None = None,
     dialect: str | None = None,
-) -> JobAttempt:
-    """Record the intent of a paid call, before it is made."""
+) -> JobAttempt | None:
+    """Record the intent of a paid call, before it is made. None if the job is not leased to us: do not make it."""
+    leased = select(Job.id).where(Job.id == job.id, Job.fence == job.fence, Job.ended_at.is_(None))
+    if await db.scalar(leased.with_for_update(key_share=True)) is None:
+        return None
     number = select(func.coalesce(func.max(JobAttempt.number), 0) + 1).where(JobAttempt.job_id == job.id)
     row = await db.scalars(
         insert(JobAttempt)
@@ -301,11 +305,17 @@ async def find_made(
     return set(await db.scalars(FIND_MADE, asked))
 
 
-async def list_overdue(db: AsyncSession, *, limit: int) -> Sequence[Job]:
-    """Jobs past their deadline whom nobody is working on."""
+async def list_overdue(db: AsyncSession, *, lanes: Collection[str], after_s: float, limit: int) -> Sequence[Job]:
+    """Jobs past their deadline that no step will end: those in line, those of lanes that nobody looks after, and those
+    whose step after the deadline broke, `after_s` seconds after it."""
+    is_left_alone = or_(
+        Job.state == JobState.QUEUED,
+        and_(Job.deadline_at <= func.now() - timedelta(seconds=after_s),
+             or_(Job.lease_until > Job.deadline_at, Job.lane.not_in(lanes))),
+    )
     query = (
         select(Job)
-        .where(Job.ended_at.is_(None), Job.deadline_at <= func.now(), Job.lease_until <= func.now())
+        .where(Job.ended_at.is_(None), Job.deadline_at <= func.now(), Job.lease_until <= func.now(), is_left_alone)
         .order_by(Job.deadline_at)
         .limit(limit)
     )
