@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from app.errors import DatabaseAway
-from app.services.end_job import LeaseLost
+from app.jobs.states import LeaseLost
 from app.services.take_work import Step, Work
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.ids import new_id
 from app.jobs.models import WAITS_FOR_STEP, Job, JobAttempt, JobEvent, Lane, RestedKey
-from app.jobs.states import ENDS, AttemptOutcome, JobState
+from app.jobs.states import ENDS, AttemptOutcome, JobState, LeaseLost
 
 CLAIM_DUE = text("""
 WITH due AS (
@@ -237,11 +237,11 @@ async def wake(db: AsyncSession, job_id: UUID) -> str | None:
 async def add_attempt(
     db: AsyncSession, job: Job, *, provider: str, provider_key: str, secret_hash: bytes | None, step: str | None = None,
     dialect: str | None = None,
-) -> JobAttempt | None:
-    """Record the intent of a paid call, before it is made. None if the job is not leased to us: do not make it."""
+) -> JobAttempt:
+    """Record the intent of a paid call, before it is made. Raises LeaseLost: then it must not be made."""
     leased = select(Job.id).where(Job.id == job.id, Job.fence == job.fence, Job.ended_at.is_(None))
     if await db.scalar(leased.with_for_update(key_share=True)) is None:
-        return None
+        raise LeaseLost(str(job.id))
     number = select(func.coalesce(func.max(JobAttempt.number), 0) + 1).where(JobAttempt.job_id == job.id)
     row = await db.scalars(
         insert(JobAttempt)

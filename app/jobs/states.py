@@ -61,6 +61,10 @@ class IllegalMove(Exception):
     """The table of legal moves has no such move: a mistake in our code."""
 
 
+class LeaseLost(Exception):
+    """Somebody else has the job now, or it has ended: the step must change nothing more."""
+
+
 MOVE = text("""
 WITH moved AS (
     UPDATE jobs

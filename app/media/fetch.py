@@ -16,11 +16,12 @@ from typing import BinaryIO
 import httpcore
 import httpx
 
-from app.errors import FetchFailed, FetchRefused, FileTooLarge
+from app.errors import FetchFailed, FetchRefused, FileGone, FileTooLarge
 from app.media.guard import Guard, GuardedNetwork, Resolve, resolve
 
 REDIRECTS = 3
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+GONE_STATUSES = frozenset({404, 410})
 URL_LENGTH = 4_096
 CONNECT_S = 10.0  # for each address that is tried, and for the TLS handshake
 HEADERS = {"User-Agent": "phaya", "Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
@@ -122,6 +123,8 @@ def _port(url: httpx.URL) -> int:
 
 def _check_answer(response: httpcore.Response, limit_bytes: int) -> None:
     headers = httpx.Headers(response.headers)
+    if response.status in GONE_STATUSES:
+        raise FileGone(f"The URL answered with status {response.status}.")
     if response.status != 200:
         raise FetchFailed(f"The URL answered with status {response.status}.")
     if headers.get("content-encoding", "identity").lower() != "identity":

@@ -10,11 +10,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from app import ledger
 from app.jobs.models import Job
-from app.jobs.states import JobState, move
-
-
-class LeaseLost(Exception):
-    """Somebody else has the job now, or it has ended: the step must change nothing more."""
+from app.jobs.states import JobState, LeaseLost, move
 
 
 async def advance_state(db: AsyncSession, job: Job, target: JobState) -> None:

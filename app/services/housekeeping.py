@@ -1,22 +1,22 @@
 """What is done by the clock: ending what is overdue, forgetting what is old, checking the sums."""
 
-from datetime import UTC, datetime
-
 import structlog
 from sqlalchemy import text
 
+from app.catalog.loader import waiting_lanes
 from app.files.register import take_expired
 from app.jobs import queries
-from app.jobs.states import JobState
+from app.jobs.states import JobState, LeaseLost
+from app.jobs.wire import MEDIA_LANE
 from app.ledger import find_last_audit, record_audit
 from app.services.audit_ledger import audit_ledger
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost, fail
+from app.services.end_job import fail
 
 log = structlog.get_logger()
 
 BATCH = 100
-# A running job gets this long for one more look upstream before it is ended from here.
+# A running job gets this long for one more look upstream before it can be ended from here.
 LAST_LOOK_S = 30.0
 AUDIT_EVERY_S = 300.0
 
@@ -25,19 +25,17 @@ async def expire_jobs(broker: Broker) -> int:
     """End jobs past their deadline, with a refund. Answers how many.
 
     Where something may have been paid upstream the job's own step ends it, after one more question; this ends those
-    that nobody can ask about, and those whose step does not come.
+    that nobody can ask about, and those whose last step broke.
     """
+    looked_after = {*broker.providers, *waiting_lanes(), MEDIA_LANE}
     async with broker.db.statement() as db:
-        overdue = await queries.list_overdue(db, limit=BATCH)
+        overdue = await queries.list_overdue(db, lanes=looked_after, after_s=LAST_LOOK_S, limit=BATCH)
     ended = 0
     for job in overdue:
-        late_s = (datetime.now(UTC) - job.deadline_at).total_seconds()
-        if job.state is not JobState.QUEUED and late_s < LAST_LOOK_S:
-            continue
+        has_cost = job.state is not JobState.QUEUED
         try:
             async with broker.db.transaction() as db:
-                await fail(db, job, reason="expired", error="The job took too long",
-                           is_flagged=job.state is not JobState.QUEUED)
+                await fail(db, job, reason="expired", error="The job took too long", is_flagged=has_cost)
             ended += 1
         except LeaseLost:
             continue

@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import DatabaseAway
 from app.jobs import queries
 from app.jobs.models import Job
+from app.jobs.states import LeaseLost
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost
 
 log = structlog.get_logger()
 

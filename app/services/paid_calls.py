@@ -18,7 +18,6 @@ from app.jobs.models import Job, JobAttempt
 from app.jobs.states import AttemptOutcome
 from app.providers.port import CallAnswer, CallProvider, ProviderKey
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost
 from app.storage import new_key
 
 log = structlog.get_logger()
@@ -70,8 +69,6 @@ class JobCalls:
             attempt = await queries.add_attempt(
                 db, self._job, provider=provider.name, provider_key=key.fingerprint, secret_hash=None, step=step
             )
-        if attempt is None:
-            raise LeaseLost(str(self._job.id))
         try:
             answer = await provider.call(key, ask, files=files, target=target)
         except ProviderError as trouble:

@@ -6,22 +6,24 @@ from pathlib import Path
 import structlog
 
 from app.catalog.model import LocalWork, Made, Progress, Service, Work
-from app.errors import MediaError, ProviderError, Unclear
+from app.errors import MediaError, ProviderError, StorageFailed, Unclear
 from app.jobs import queries
 from app.jobs.models import Job
-from app.jobs.states import JobState
+from app.jobs.states import JobState, LeaseLost
 from app.media.process import work_folder
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost, advance_state, fail
+from app.services.end_job import advance_state
 from app.services.fetch_inputs import fetch_job_inputs, open_inputs
 from app.services.leases import keeping
 from app.services.paid_calls import JobCalls
+from app.services.stepping import end_badly, seconds_since
 from app.services.store_results import store_made
 
 log = structlog.get_logger()
 
 # Local work is repeatable; a job that has cost its worker's life this often is to blame itself.
 RUNS_MOST = 3
+STORE_REST_S = 30.0
 
 
 async def run_locally(broker: Broker, job: Job) -> None:
@@ -39,22 +41,29 @@ async def run_locally(broker: Broker, job: Job) -> None:
         try:
             await _run(broker, job, progress)
         except MediaError as refusal:
-            await _fail(broker, job, reason="input_unusable", error=str(refusal))
+            await end_badly(broker, job, reason="input_unusable", error=str(refusal))
         except ProviderError as trouble:
-            await _fail(broker, job, reason=type(trouble).__name__.lower(), error=trouble.message,
+            await end_badly(broker, job, reason=type(trouble).__name__.lower(), error=trouble.message,
                         is_flagged=isinstance(trouble, Unclear))
         except TimeoutError:
-            await _fail(broker, job, reason="expired", error="The work took too long")
+            await end_badly(broker, job, reason="expired", error="The work took too long")
+        except StorageFailed:
+            # Nothing is wrong with the work: it waits for the store, and does not count as a run.
+            log.exception("result.not_stored", job_id=str(job.id))
+            async with broker.db.transaction() as db:
+                await queries.write(db, job, tries=job.tries)
+                await queries.rest(db, job, delay_s=STORE_REST_S, lease_s=broker.settings.lease_s)
 
 
 async def _run(broker: Broker, job: Job, progress: Progress) -> None:
     service = broker.service(job.service)
     assert isinstance(service.run, LocalWork)
     if job.tries >= RUNS_MOST:
-        await _fail(broker, job, reason="broken", error="The work could not be done", is_flagged=True)
+        await end_badly(broker, job, reason="broken", error="The work could not be done", is_flagged=True)
         return
     with work_folder(broker.settings.work_dir) as folder:
-        async with asyncio.timeout(service.run.time_limit_s):
+        left_s = max(0.0, -seconds_since(job.deadline_at))
+        async with asyncio.timeout(min(service.run.time_limit_s, left_s)):
             made = await _make(broker, job, service, folder, progress)
         async with broker.db.transaction() as db:
             if job.state is JobState.RUNNING:
@@ -72,9 +81,3 @@ async def _make(broker: Broker, job: Job, service: Service, folder: Path, progre
     rates = await broker.rates.of(service.id, service.rates)
     request = service.request.model_validate(job.request)
     return await service.run.run(Work(request, inputs, folder, progress, rates.rates, JobCalls(broker, job, folder)))
-
-
-async def _fail(broker: Broker, job: Job, *, reason: str, error: str, is_flagged: bool = False) -> None:
-    async with broker.db.transaction() as db:
-        await fail(db, job, reason=reason, error=error, is_flagged=is_flagged)
-    log.info("job.failed", job_id=str(job.id), service=job.service, reason=reason, error=error)

@@ -96,7 +96,6 @@ async def _take_sends(db: AsyncSession, broker: Broker, provider: TaskProvider, 
             db, job, provider=provider.name, provider_key=key.fingerprint, secret_hash=hash_callback_secret(secret),
             dialect=choose_form(broker.settings, task).dialect,
         )
-        assert attempt is not None  # It was leased to us in this transaction.
         steps.append(Step(job, attempt, secret))
     return steps
 

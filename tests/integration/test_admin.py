@@ -386,7 +386,6 @@ async def test_a_job_is_seen_with_all_that_stands_behind_it(operator: Operator, 
     async with database.transaction() as db:
         await move(db, job.id, source=JobState.QUEUED, target=JobState.SUBMITTING)
         attempt = await queries.add_attempt(db, job, provider="kie", provider_key="abcd", secret_hash=b"hidden")
-        assert attempt is not None
         await queries.answer_attempt(
             db, attempt.id, AttemptOutcome.REFUSED, task_id="t-1", cost=Decimal("0.5"), detail="422 from upstream"
         )

@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from app.db.engine import Database
 from app.jobs import queries
-from app.jobs.states import ALLOWED, IllegalMove, JobState, move
+from app.jobs.states import ALLOWED, IllegalMove, JobState, LeaseLost, move
 from app.services.audit_ledger import audit_ledger
-from app.services.end_job import LeaseLost, cancel, fail, succeed
+from app.services.end_job import cancel, fail, succeed
 from tests.books import balance_of, view
 from tests.factories import make_job, make_tenant
 
