@@ -1,80 +1,53 @@
-"""The two ARQ workers: one for steps against providers, one for local work.
+"""The two kinds of worker, and how ARQ carries their wake-ups.
 
 ARQ 0.28 facts behind these values: a kept result blocks its id (`keep_result=0`); with the default `poll_delay` a
-wake-up takes half a second; pickle is the default wire; a worker exits when Redis dies, and its supervisor starts it
-again.
+wake-up takes half a second; pickle is the default wire.
 """
 
-import asyncio
-from contextlib import AsyncExitStack
-from functools import partial
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from app.config import get_settings
+from arq.connections import RedisSettings
+from arq.worker import Worker, func
+
+from app.config import Settings
 from app.jobs.wire import MEDIA_QUEUE, UPSTREAM_QUEUE, deserialize, serialize
-from app.logs import configure_logs
-from app.media.process import sweep
-from app.services.broker import open_broker
-from workers.schedule import start_schedule
+from app.services.broker import Broker
+from workers.stepper import Stepper
 from workers.steppers import media_steppers, upstream_steppers
-from workers.tasks import wake
-
-# Upstream calls have time limits of a minute; a stop waits for them, so that no paid request is cut in the middle.
-UPSTREAM_DRAIN_S = 70.0
-MEDIA_DRAIN_S = 5.0
 
 
-async def start(context: dict[str, Any], *, media: bool) -> None:
-    """Open the broker's parts and begin to work."""
-    settings = get_settings()
-    configure_logs(settings)
-    # What workers that were killed left behind.
-    await asyncio.to_thread(sweep, settings.work_dir)
-    stack = AsyncExitStack()
-    broker = await stack.enter_async_context(open_broker(settings))
-    steppers = media_steppers(broker) if media else upstream_steppers(broker)
-    for stepper in steppers:
-        stepper.start()
-    context["stack"] = stack
-    context["steppers"] = {stepper.lane: stepper for stepper in steppers}
-    context["clock"] = start_schedule(broker, steppers)
+@dataclass(frozen=True)
+class Kind:
+    """A kind of worker: its queue, its steppers, and how long a stop waits for steps to end (seconds)."""
+
+    queue: str
+    steppers: Callable[[Broker], list[Stepper]]
+    drain_s: float
 
 
-async def stop(context: dict[str, Any], *, drain_s: float) -> None:
-    """Drain the steps, then close the parts."""
-    for task in context.get("clock", ()):
-        task.cancel()
-    for stepper in context.get("steppers", {}).values():
-        await stepper.stop(drain_s=drain_s)
-    if "stack" in context:
-        await context["stack"].aclose()
+KINDS: Mapping[str, Kind] = {
+    # Calls upstream have time limits of a minute: no paid request is cut in the middle.
+    "upstream": Kind(UPSTREAM_QUEUE, upstream_steppers, drain_s=70),
+    # Local work can be done again.
+    "media": Kind(MEDIA_QUEUE, media_steppers, drain_s=5),
+}
 
 
-class WorkerSettings:
-    """What both workers share."""
-
-    functions: ClassVar = [wake]
-    job_serializer = staticmethod(serialize)
-    job_deserializer = staticmethod(deserialize)
-    keep_result = 0
-    poll_delay = 0.02
-    max_jobs = 50
-    job_timeout = 10
-    max_tries = 1
-    health_check_interval = 30
-
-
-class UpstreamWorker(WorkerSettings):
-    """Steps against providers: many at once, seconds each."""
-
-    queue_name = UPSTREAM_QUEUE
-    on_startup = staticmethod(partial(start, media=False))
-    on_shutdown = staticmethod(partial(stop, drain_s=UPSTREAM_DRAIN_S))
-
-
-class MediaWorker(WorkerSettings):
-    """FFmpeg and yt-dlp: one job for each core."""
-
-    queue_name = MEDIA_QUEUE
-    on_startup = staticmethod(partial(start, media=True))
-    on_shutdown = staticmethod(partial(stop, drain_s=MEDIA_DRAIN_S))
+def bell(settings: Settings, queue: str, steppers: list[Stepper]) -> Worker:
+    """An ARQ worker that hears the wake-ups of a queue."""
+    return Worker(
+        functions=[func("workers.tasks.wake", name="wake")],
+        ctx={"steppers": {stepper.lane: stepper for stepper in steppers}},
+        queue_name=queue,
+        redis_settings=RedisSettings.from_dsn(str(settings.redis_url)),
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        handle_signals=False,
+        keep_result=0,
+        poll_delay=0.02,
+        max_jobs=50,
+        job_timeout=10,
+        max_tries=1,
+        health_check_interval=30,
+    )

@@ -6,13 +6,11 @@ import socket
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 
 # A stream that outlives this is cut; a worker settles it.
 DRAIN_S = 8
-TOUCH_EVERY_S = 5
 
 
 @click.command()
@@ -65,32 +63,12 @@ def api(host: str | None, port: int | None, fd: int | None) -> None:
 def worker(queue: str, ready_file: Path | None) -> None:
     """Take steps of jobs: against upstreams, or with FFmpeg and yt-dlp."""
     import uvloop
-    from arq.connections import RedisSettings
-    from arq.worker import create_worker
 
     from app.config import get_settings
-    from workers.settings import MediaWorker, UpstreamWorker
+    from workers.run import run_worker
+    from workers.settings import KINDS
 
-    chosen = MediaWorker if queue == "media" else UpstreamWorker
-    # ARQ itself reads only what the class defines, and nothing that it inherits.
-    settings = {name: getattr(chosen, name) for name in dir(chosen)}
-    settings["redis_settings"] = RedisSettings.from_dsn(str(get_settings().redis_url))
-
-    async def started(context: dict[str, Any]) -> None:
-        await chosen.on_startup(context)
-        if ready_file:
-            ready_file.write_text(str(os.getpid()))  # noqa: ASYNC240 (once, before there is any work)
-            context["clock"].append(asyncio.create_task(_keep_fresh(ready_file)))
-
-    asyncio.set_event_loop(uvloop.new_event_loop())
-    create_worker(settings, on_startup=started).run()
-
-
-async def _keep_fresh(file: Path) -> None:
-    """Touch the file for as long as the loop turns: its age tells a stuck process from a living one."""
-    while True:
-        await asyncio.sleep(TOUCH_EVERY_S)
-        os.utime(file)
+    uvloop.run(run_worker(get_settings(), KINDS[queue], ready_file=ready_file))
 
 
 @click.command()

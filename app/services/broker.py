@@ -1,5 +1,6 @@
 """Everything a process needs, wired once: the one place where settings become parts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from app.catalog.model import Service
 from app.config import Settings
 from app.db.engine import Database
 from app.media.fetch import Fetcher
+from app.media.process import sweep
 from app.providers.http import open_client
 from app.providers.port import CallProvider, TaskProvider
 from app.providers.registry import open_call_providers, open_task_providers
@@ -49,9 +51,13 @@ class Broker:
 
 @asynccontextmanager
 async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
-    """Open every part, and close them in the opposite order. Raises ValueError for settings that do nothing."""
+    """Open every part, and close them in the opposite order. Raises ValueError for settings that do nothing.
+
+    What killed processes left in the work folder is removed.
+    """
     catalog = load_catalog()
     refuse_unknown_models(settings, catalog)
+    await asyncio.to_thread(sweep, settings.work_dir)
     async with AsyncExitStack() as stack:
         db = Database(settings)
         stack.push_async_callback(db.close)

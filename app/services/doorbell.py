@@ -13,6 +13,7 @@ log = structlog.get_logger()
 
 # Rings within this time are one ring: a worker that wakes takes all that is due.
 COALESCE_S = 0.01
+RING_WITHIN_S = 2.0
 # While Redis is gone nobody waits for it: the sweep finds the work.
 RETRY_S = 1.0
 
@@ -46,12 +47,14 @@ class Doorbell:
         while self._lanes:
             lane = self._lanes.pop()
             try:
-                if self._pool is None:
-                    self._pool = await create_pool(
-                        self._settings, job_serializer=serialize, job_deserializer=deserialize
-                    )
-                await self._pool.enqueue_job("wake", lane, _queue_name=queue_name(lane))
+                async with asyncio.timeout(RING_WITHIN_S):
+                    await self._ring(lane)
             except (RedisError, OSError) as error:
                 log.warning("doorbell.silent", lane=lane, error=repr(error))
                 await asyncio.sleep(RETRY_S)
                 return
+
+    async def _ring(self, lane: str) -> None:
+        if self._pool is None:
+            self._pool = await create_pool(self._settings, job_serializer=serialize, job_deserializer=deserialize)
+        await self._pool.enqueue_job("wake", lane, _queue_name=queue_name(lane))

@@ -1,5 +1,7 @@
 """What is done by the clock: ending what is overdue, forgetting what is old, checking the sums."""
 
+from datetime import UTC, datetime
+
 import structlog
 from sqlalchemy import text
 
