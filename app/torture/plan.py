@@ -123,7 +123,8 @@ def make_plan(seed: int, size: Size, services: Mapping[str, float]) -> Plan:
     for part, (service, bent) in measured.items():
         at_s += CALM_BEFORE_S
         acts.append(Act(at_s, Deed.KILL, part, chance.randrange(2)))
-        orders += [Order(len(orders), at_s - chance.uniform(0.5, 2), 0, service, bent) for _ in range(BURST)]
+        numbers = range(len(orders), len(orders) + BURST)
+        orders += [Order(number, at_s - chance.uniform(0.5, 2), 0, service, bent) for number in numbers]
         at_s += CALM_AFTER_S
     orders += [
         _order(chance, number, orders_end_s, size, services) for number in range(len(orders), size.jobs)
