@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.deps import BrokerDep, authenticate_admin, broker_of
 from app.api.schemas import error_responses
+from app.errors import DatabaseAway
 from app.metrics import render
 from app.services.broker import Broker
 from app.services.figures import Figures, read_figures
@@ -61,8 +61,8 @@ async def _families(broker: Broker) -> list[GaugeMetricFamily]:
         keys.add_metric([name], count)
     try:
         figures = await read_figures(broker.db)
-    except (SQLAlchemyError, OSError) as error:
-        log.warning("metrics.without_database", error=repr(error))
+    except DatabaseAway as error:
+        log.warning("metrics.without_database", error=repr(error.__cause__))
         return [_one("phaya_database_up", "Whether Postgres answered", 0), keys]
     return [_one("phaya_database_up", "Whether Postgres answered", 1), keys, *_of(figures)]
 

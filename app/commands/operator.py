@@ -27,7 +27,6 @@ EMBEDDED_DATA = Path(".phaya")
 COLUMN_WIDTH_MOST = 60
 # SQLSTATE: no such table, column or function; and the classes of refused and broken connections.
 UNKNOWN_SCHEMA = frozenset({"42P01", "42703", "42883"})
-UNREACHABLE = frozenset({"08", "28", "3D", "53", "57"})
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,6 +61,7 @@ def run(work: "Callable[[Database], Coroutine[Any, Any, T]]") -> T:
     from sqlalchemy.exc import DBAPIError
 
     from app.db.engine import Database
+    from app.errors import DatabaseAway
 
     settings = find_settings()
 
@@ -74,15 +74,14 @@ def run(work: "Callable[[Database], Coroutine[Any, Any, T]]") -> T:
 
     try:
         return asyncio.run(with_database())
-    except (DBAPIError, OSError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        sqlstate = str(getattr(cause, "sqlstate", None) or "08000")
-        if sqlstate in UNKNOWN_SCHEMA:
-            raise click.ClickException(f"The database is not up to date, run `phaya migrate`: {cause}") from error
-        if sqlstate[:2] not in UNREACHABLE:
-            raise
+    except DatabaseAway as away:
         host = settings.database_url.hosts()[0]
-        raise click.ClickException(f"The database at {host['host']}:{host['port']} does not answer: {cause}") from error
+        sentence = f"The database at {host['host']}:{host['port']} does not answer: {away.__cause__}"
+        raise click.ClickException(sentence) from away
+    except DBAPIError as error:
+        if str(getattr(error.orig, "sqlstate", None)) not in UNKNOWN_SCHEMA:
+            raise
+        raise click.ClickException(f"The database is not up to date, run `phaya migrate`: {error.orig}") from error
 
 
 def reading(work: "Callable[[AsyncSession], Awaitable[T]]") -> T:

@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from app.config import Settings
 from app.errors import DatabaseAway
 
-# Classes of SQLSTATE that speak of the server and not of the statement: connection, resources, operator's acts.
-OUTAGES = ("08", "53", "57")
+# Classes of SQLSTATE that speak of the server and not of the statement: connection, log-in, database, resources,
+# operator's acts.
+OUTAGES = ("08", "28", "3D", "53", "57")
 
 def dump_json(value: object) -> str:
     """JSON for a JSONB column."""
@@ -45,7 +46,8 @@ async def _named_outages() -> AsyncIterator[None]:
     except Exception as error:
         if not is_outage(error):
             raise
-        raise DatabaseAway("The database does not answer; try again") from error
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise DatabaseAway("The database does not answer; try again") from cause
 
 
 class Database:
