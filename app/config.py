@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     grace_s: float = Field(default=900, gt=0)
     """How long a job whose submit was left without an answer waits for a sign, before it is failed and refunded."""
     result_tries: int = Field(default=15, ge=1)
-    """How often a finished result is fetched, at intervals that grow to a minute, before it is given up and refunded."""
+    """How often a finished result is fetched, at intervals that grow to a minute, before the job is failed."""
 
     @field_validator("metrics_token", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 from app.commands.serve import DRAIN_S
 from app.config import Environment, Settings
-from workers.settings import MEDIA_DRAIN_S, UPSTREAM_DRAIN_S
+from workers.settings import KINDS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -128,7 +128,7 @@ def test_everything_that_stays_up_says_how_it_is() -> None:
 
 
 def test_a_stop_waits_for_as_long_as_a_process_drains() -> None:
-    drains = {"api": DRAIN_S, "worker": UPSTREAM_DRAIN_S, "media-worker": MEDIA_DRAIN_S}
+    drains = {"api": DRAIN_S, "worker": KINDS["upstream"].drain_s, "media-worker": KINDS["media"].drain_s}
 
     for name, drain_s in drains.items():
         assert float(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= drain_s + 10
