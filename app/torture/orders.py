@@ -16,6 +16,7 @@ from app.torture.plan import Order
 WANTED: Mapping[str, float] = {"text-to-image": 6}
 # Where a prompt of words is, directives can stand in it.
 PROMPT = "prompt"
+UPLOAD_WITHIN_S = 60
 
 # Addresses of files that the clients uploaded before, one of each kind.
 Uploads = Mapping[Kinds, str]
@@ -53,7 +54,8 @@ async def upload(http: httpx.AsyncClient, key: str, file: Path) -> str:
     """Give the broker a file to work on; answers its address."""
     content = await asyncio.to_thread(file.read_bytes)
     response = await http.post(
-        "/api/v1/media/upload", headers={"Authorization": f"Bearer {key}"}, files={"file": (file.name, content)}
+        "/api/v1/media/upload", headers={"Authorization": f"Bearer {key}"}, files={"file": (file.name, content)},
+        timeout=UPLOAD_WITHIN_S,
     )
     response.raise_for_status()
     return str(response.json()["url"])
