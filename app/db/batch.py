@@ -45,16 +45,20 @@ class Batcher(Generic[Item, Answer]):
                 await asyncio.gather(*self._flushes)
 
     def _start(self) -> None:
-        task = asyncio.create_task(self._run())
-        self._flushes.add(task)
-        task.add_done_callback(self._flushes.discard)
+        self._flushes.add(asyncio.create_task(self._run()))
 
     async def _run(self) -> None:
-        # One turn of the loop lets everyone who is ready now come along.
-        await asyncio.sleep(0)
-        while self._waiting:
-            batch, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
-            await self._send(batch)
+        try:
+            # One turn of the loop lets everyone who is ready now come along.
+            await asyncio.sleep(0)
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._size], self._waiting[self._size :]
+                await self._send(batch)
+        finally:
+            # In the same step that found nothing waiting: who asks after it must not count on this flush.
+            task = asyncio.current_task()
+            assert task is not None
+            self._flushes.discard(task)
 
     async def _send(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:
