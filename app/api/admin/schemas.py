@@ -47,6 +47,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """Nothing is assumed for a field that is left out, so none is described."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class NewAccount(Body):
     """An account to be opened."""
 
@@ -81,6 +87,8 @@ class NewKey(Body):
 
 class KeyChange(Body):
     """Other limits for a key; what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     name: Text = ""
     scopes: Annotated[list[str], Field(max_length=100)] = []
