@@ -27,6 +27,7 @@ def write(stack: Stack, files: Sequence[Path]) -> None:
     """Write the files, each whole at once and for its owner alone, since there are keys in it."""
     complete = asdict(stack) | {"pids": {part: stack.pids.get(part, []) for part in PARTS}}
     for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
         write_private(file, json.dumps(complete, indent=2) + "\n")
 
 

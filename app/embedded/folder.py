@@ -34,10 +34,14 @@ class Keys:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[Path]:
-    """The folder, made when it is not there, for us alone. Raises EmbeddedError when another stack has it."""
+    """The folder, made when it is not there, for us alone. Raises EmbeddedError when it is another's or in use."""
     folder = folder.absolute()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as lock:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a+")
+    except OSError as error:
+        raise EmbeddedError(f"{folder} cannot be used: {error.strerror}") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

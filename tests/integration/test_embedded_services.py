@@ -80,6 +80,15 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(EmbeddedError, match="file/data cannot be used: Not a directory"),
+        locked(tmp_path / "file/data"),
+    ):
+        pass
+
+
 def test_passwords_are_for_their_owner_alone(tmp_path: Path) -> None:
     with services(tmp_path):
         pass

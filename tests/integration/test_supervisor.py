@@ -18,6 +18,14 @@ from app.errors import EmbeddedError
 
 SLEEPER = (sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()")
 
+CHATTY = """
+import signal
+signal.signal(signal.SIGUSR1, lambda *_: print("more", flush=True))
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+
 
 def part(name: str, *command: str, is_ready: Callable[[int], bool] = lambda _: True) -> Part:
     return Part(name=name, command=command or SLEEPER, env=os.environ, is_ready=is_ready)
@@ -146,11 +154,9 @@ def test_logs_of_the_last_run_are_put_aside(tmp_path: Path) -> None:
 
 def test_a_log_that_grows_long_is_put_aside_while_its_writer_goes_on(tmp_path: Path) -> None:
     log = tmp_path / "logs/chatty.log"
-    command = (
-        "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: print('more', flush=True))\nwhile True: signal.pause()"
-    )
     with supervised(tmp_path, say=print) as supervisor:
-        supervisor.start(part("chatty", sys.executable, "-c", command))
+        supervisor.start(part("chatty", sys.executable, "-c", CHATTY))
+        eventually(lambda: log.read_text() == "up\n")
         os.truncate(log, LOG_LIMIT_BYTES + 1)
         supervisor._logs_checked_at = float("-inf")
         watch(supervisor, lambda: None, then=lambda: eventually(log.with_suffix(".log.1").exists))
