@@ -81,8 +81,9 @@ async def _prepare(broker: Broker, job: Job) -> None:
     if await end_if_overdue(broker, job):
         return
     try:
-        kept = await fetch_job_inputs(broker, broker.service(job.service), job)
-        await hand_up(broker, provider_of(broker, job), kept)
+        service = broker.service(job.service)
+        kept = await fetch_job_inputs(broker, service, job)
+        changes = await hand_up(broker, provider_of(broker, job), service, kept)
     except (MediaError, Invalid, Rejected) as refusal:
         await end_badly(broker, job, reason="input_unusable", error=str(refusal))
         return
@@ -90,8 +91,9 @@ async def _prepare(broker: Broker, job: Job) -> None:
         log.warning("inputs.not_handed_up", job_id=str(job.id), detail=trouble.detail)
         await rest(broker, job, delay_s=trouble.retry_after_s)
         return
+    message = " ".join([*([job.message] if job.message else []), *changes]) or None
     async with broker.db.transaction() as db:
-        if not await queries.write(db, job, inputs=kept, prepared=True):
+        if not await queries.write(db, job, inputs=kept, message=message, prepared=True):
             raise LeaseLost(str(job.id))
         await queries.rest(db, job, delay_s=0, lease_s=broker.settings.lease_s)
     broker.doorbell.ring(job.lane)

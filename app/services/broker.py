@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.catalog.loader import load_catalog
 from app.catalog.model import Service
@@ -26,6 +26,18 @@ from app.storage import Storage, open_storage
 
 
 @dataclass(frozen=True)
+class Places:
+    """How much of what takes a core may go on at once in a process; the rest waits for a place.
+
+    `measuring`: creates that must fetch and measure a file first. `remaking`: what is done to inputs for a provider's
+    sake and to what it made.
+    """
+
+    measuring: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    remaking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+
+@dataclass(frozen=True)
 class Broker:
     """A process's parts."""
 
@@ -43,6 +55,7 @@ class Broker:
     keys: KeyCache
     guesses: GuessBrake
     limiter: RateLimiter
+    places: Places
 
     def service(self, service_id: str) -> Service:
         """A service of the catalogue; a job's service always is one (a withdrawn entry stays until its jobs end)."""
@@ -83,4 +96,5 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             keys=KeyCache(db),
             guesses=GuessBrake(),
             limiter=limiter,
+            places=Places(),
         )

@@ -14,6 +14,7 @@ from app.files import register
 from app.files.models import FileRole, StoredFile
 from app.jobs.models import Job
 from app.media.process import MIB, work_folder
+from app.media.refit import Refitted, fits, refit
 from app.providers.port import TaskProvider
 from app.services.broker import Broker
 from app.services.forms import settle_request
@@ -109,23 +110,40 @@ async def _fetch_outside(broker: Broker, owner: Owner, entry: Input, url: str) -
         )
 
 
-async def hand_up(broker: Broker, provider: TaskProvider, kept: Kept) -> None:
-    """Give the provider every kept input that it does not have, and note its address. Raises Rejected, Throttled."""
-    for files in kept.values():
-        for entry in files:
-            if "upstream_url" not in entry:
-                entry["upstream_url"] = await _hand_up(broker, provider, UUID(entry["file_id"]))
+async def hand_up(broker: Broker, provider: TaskProvider, service: Service, kept: Kept) -> list[str]:
+    """Give the provider every kept input that it does not have, and note its address.
+
+    A file beyond what the provider takes is made anew; answers a sentence for each. Raises InputUnusable, Rejected,
+    Throttled.
+    """
+    changes = []
+    for entry in service.inputs:
+        for file in kept.get(entry.field, ()):
+            if "upstream_url" not in file:
+                try:
+                    file["upstream_url"], is_new = await _hand_up(broker, provider, entry, UUID(file["file_id"]))
+                except MediaError as refusal:
+                    raise InputUnusable(entry.field, refusal) from refusal
+                if is_new:
+                    changes.append(f"{entry.field}: the file was made anew, within what the model takes.")
+    return changes
 
 
-async def _hand_up(broker: Broker, provider: TaskProvider, file_id: UUID) -> str:
+async def _hand_up(broker: Broker, provider: TaskProvider, entry: Input, file_id: UUID) -> tuple[str, bool]:
     key = random.choice(provider.keys)  # noqa: S311 - any key will do
     async with broker.db.statement() as db:
         (file,) = await register.load_files(db, [file_id])
     with work_folder(broker.settings.work_dir) as folder:
-        path = folder / "input"
-        await broker.storage.fetch_to(file.storage_key, path)
-        name = f"{file.token}{Path(file.filename).suffix}"
-        return await provider.upload(key, path, filename=name, content_type=file.content_type)
+        sent = Refitted(folder / "input", file.content_type)
+        await broker.storage.fetch_to(file.storage_key, sent.path)
+        takes, media = entry.upstream, media_of(file)
+        is_new = takes is not None and not fits(media, file.size, types=takes.types, limit_bytes=takes.limit_bytes)
+        if takes is not None and is_new:
+            async with broker.places.remaking:
+                sent = await refit(sent.path, media, limit_bytes=takes.limit_bytes)
+        name = file.token + register.SUFFIXES.get(sent.content_type, "")
+        address = await provider.upload(key, sent.path, filename=name, content_type=sent.content_type)
+    return address, is_new
 
 
 async def open_inputs(broker: Broker, kept: Kept, folder: Path | None = None) -> Inputs:

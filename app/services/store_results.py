@@ -20,9 +20,6 @@ from app.services.keep_files import keep_file, result_of
 
 log = structlog.get_logger()
 
-# What is done to a provider's files takes a core: only so many at once in a process.
-FINISHING = asyncio.Semaphore(2)
-
 
 async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
     """Keep what a provider made and end the job well.
@@ -39,7 +36,7 @@ async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
             paths.append(folder / f"result-{number}")
             await broker.fetcher.fetch(url, paths[-1], limit_bytes=service.result_limit_bytes)
         if service.finish is not None and paths:
-            async with FINISHING:
+            async with broker.places.remaking:
                 paths = list(await service.finish(service.request.model_validate(job.request), paths, folder))
         files = [await _keep(broker, job, service, path) for path in paths]
     await _succeed(broker, job, files, values)

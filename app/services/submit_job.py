@@ -1,6 +1,5 @@
 """Accepting a request for a media service: price it, hold the credits, write the job, wake a worker."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,9 +17,6 @@ from app.services.fetch_inputs import Kept, Owner, fetch_inputs, refuse_private_
 from app.services.forms import settle_request
 from app.services.job_writer import Created, Idempotency, NewJob
 from app.services.keep_files import media_of
-
-# Creates that must fetch and measure a file first share this many places in a process; the others wait for one.
-MEASURING = asyncio.Semaphore(4)
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ async def quote(broker: Broker, caller: KeyRecord, service: Service, request: Se
     async with broker.db.statement() as db:
         if (await find_balance(db, caller.account_id)).available < price:
             raise await shortage(db, caller.account_id, caller.id, required=price)
-    async with MEASURING:
+    async with broker.places.measuring:
         inputs = await _fetch(broker, caller, service, request)
         seconds = await _seconds(broker, service.metered, inputs)
     return Quote(service.metered.price(request, now.rates, seconds), now.version, inputs)

@@ -74,16 +74,19 @@ RULES = (
         change=lambda request: {"image_urls": None},
     ),
     Rule(
-        "generation_type",
-        when=lambda request: request.generation_type == REFERENCE and request.model == "veo3",
-        says="REFERENCE_2_VIDEO is made by veo3_fast only",
-    ),
-    Rule(
         "image_urls",
         when=lambda request: count(request) > 2
         and (request.generation_type == FRAMES or (request.generation_type is None and request.model == "veo3")),
         says="a film between frames has two of them, so the first and the last picture are used",
         change=lambda request: {"image_urls": [request.image_urls[0], request.image_urls[-1]]},
+    ),
+)
+LEGACY_RULES = (
+    *RULES,
+    Rule(
+        "generation_type",
+        when=lambda request: request.generation_type == REFERENCE and request.model == "veo3",
+        says="REFERENCE_2_VIDEO is made by veo3_fast only",
     ),
 )
 JOBS_RULES = (
@@ -153,7 +156,7 @@ SERVICE = Service(
     run=UpstreamTask(
         "kie",
         Form(to_task, models=(JOBS_MODEL,), rules=JOBS_RULES),
-        legacy=Form(to_legacy_task, models=("veo3_fast", "veo3"), dialect="veo", rules=RULES),
+        legacy=Form(to_legacy_task, models=("veo3_fast", "veo3"), dialect="veo", rules=LEGACY_RULES),
     ),
     # Veo's pages name no limits; these are what KIE's other models take.
     inputs=(
