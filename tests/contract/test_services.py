@@ -1,9 +1,7 @@
 """Every service of the catalogue over HTTP, against the stand-ins: what a client sends, gets, and pays."""
 
-import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -12,13 +10,12 @@ import pytest
 from app.catalog.loader import load_catalog
 from app.catalog.model import Example, Service, UpstreamTask, Vocabulary
 from app.ledger import HoldKind
+from tests.asking import Body, JsonObject, balance, created, ended, entries, exact, post
 from tests.bad_values import bad_bodies
 from tests.examples import real, told
 from tests.second_decoder import Look, look_at
 from tests.stack import NO_CERTIFICATES, Client, Stack
 
-JsonObject = dict[str, Any]
-Body = Mapping[str, object]
 Expected = Callable[[Body], Mapping[str, Look | None]]
 
 CATALOG = load_catalog()
@@ -30,7 +27,6 @@ EXAMPLES = [
     for service in DRIVEN for number, example in enumerate(service.examples, 1)
 ]
 START = Decimal(1000)
-PATIENCE_S = 60
 # What clients send although no service knows it.
 UNKNOWN = {"no_such_field": {"a": [1]}, "fps": 30, "motion_effect": "zoom"}
 
@@ -44,55 +40,22 @@ def client(stack: Stack) -> Client:
     return stack.client(str(START))
 
 
-def post(client: Client, path: str, body: Body) -> httpx.Response:
-    return client.http.post(f"/api/v1{path}", json=body)
-
-
-def read(client: Client, path: str) -> JsonObject:
-    answer = client.http.get(f"/api/v1{path}")
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
-
-
-def balance(client: Client) -> Decimal:
-    return exact(read(client, "/user/credits")["credits_balance"])
-
-
-def entries(client: Client) -> list[JsonObject]:
-    """The account's entries as it is told them, newest first, without the grant that opened it."""
-    told = read(client, "/user/credits/history?limit=100")["transactions"]
-    return [entry for entry in told if entry["type"] != "topup"]
-
-
 def create(client: Client, service: Service, body: Body) -> JsonObject:
     """The answer to a create that must be accepted, checked against the contract (1.6)."""
-    answer = post(client, service.create_path, body)
-    assert answer.status_code == 200, answer.text
-    created: JsonObject = answer.json()
+    answer = created(client, service.create_path, body)
     word = {Vocabulary.UPPER: "PENDING", Vocabulary.UPPER_WITH_QUEUE: "PENDING"}.get(service.vocabulary, "processing")
-    assert created["success"] is True
-    assert UUID(created["job_id"])
-    assert created["task_id"] == created["job_id"]
-    assert created["status"] == word
-    assert created["message"].startswith("Job created")
-    assert set(created) == {"success", "job_id", "task_id", "status", "message", "credits_used"}
-    return created
+    assert answer["success"] is True
+    assert UUID(answer["job_id"])
+    assert answer["task_id"] == answer["job_id"]
+    assert answer["status"] == word
+    assert answer["message"].startswith("Job created")
+    assert set(answer) == {"success", "job_id", "task_id", "status", "message", "credits_used"}
+    return answer
 
 
 def finish(client: Client, service: Service, body: Body) -> JsonObject:
     """The status of a job once it has ended."""
-    path = service.status_path.format(job_id=create(client, service, body)["job_id"])
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        status = read(client, path)
-        if status["completed_at"] is not None:
-            return status
-        time.sleep(0.02)
-    raise AssertionError(f"{path} did not end: {status}")
-
-
-def exact(number: float) -> Decimal:
-    return Decimal(str(number))
+    return ended(client, service.status_path.format(job_id=create(client, service, body)["job_id"]))
 
 
 @pytest.mark.parametrize(("service", "example"), EXAMPLES)
