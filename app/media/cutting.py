@@ -14,7 +14,7 @@ DURATION_S = 60.0
 async def cut_film(source: Path, target: Path, *, seconds: float | None = None, is_square: bool = False) -> None:
     """The first seconds of a film, the square in its middle, or both, as MP4. Raises UnsupportedMedia, NotMade.
 
-    A film that is only shortened keeps its pictures as they are.
+    A film that is only shortened keeps its pictures as they are, and may end some of them late.
     """
     film = media_input(source)
     picture = film.video.filter("crop", "min(iw,ih)", "min(iw,ih)").filter("setsar", 1) if is_square else film.video
