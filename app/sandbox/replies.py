@@ -16,7 +16,8 @@ def json_reply(content: Any, status: int = 200, headers: dict[str, str] | None =
 
 def cut_json(whole: Response) -> Response:
     """The same answer, cut in the middle of its JSON: sound HTTP, unreadable content."""
-    return Response(whole.body[: len(whole.body) // 2], whole.status_code, media_type="application/json")
+    headers = {name: value for name, value in whole.headers.items() if name != "content-length"}
+    return Response(whole.body[: len(whole.body) // 2], whole.status_code, headers)
 
 
 class Severed(Response):
