@@ -144,6 +144,14 @@ class Settings(BaseSettings):
     """What an answer may be long, and is reserved for, where the client does not say."""
     chat_timeout_s: float = Field(default=300, gt=0)
     """How long an answer may take."""
+    embedding_default_model: str = "qwen/qwen3-embedding-8b"
+    """Upstream's id of the model that embeds where a request names none."""
+    model_aliases: dict[str, str] = Field(default_factory=lambda: {
+        "gpt-5.5": "openai/gpt-5.5", "gpt-5.4": "openai/gpt-5.4", "gpt-5.4-mini": "openai/gpt-5.4-mini",
+        "gpt-5.4-nano": "openai/gpt-5.4-nano", "gpt-5.4-vision": "openai/gpt-5.4",
+        "text-embedding-3-small": "openai/text-embedding-3-small",
+    })
+    """Ids of language models that clients may use, and what each is upstream."""
     credits_per_usd: Decimal = Decimal(35)
     """Credits for one US dollar of a provider's list price, for models without a rate of their own."""
 

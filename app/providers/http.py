@@ -17,12 +17,12 @@ ANSWER_LIMIT_BYTES = 5 * 1024 * 1024
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
-def open_client(base_url: str = "") -> httpx.AsyncClient:
+def open_client(base_url: str = "", *, connections: int = 200) -> httpx.AsyncClient:
     """A client that follows no redirects, reads no proxy from the environment and keeps its connections."""
     return httpx.AsyncClient(
         base_url=base_url,
         timeout=TIMEOUT,
-        limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=50),
         follow_redirects=False,
         trust_env=False,
         headers={"User-Agent": "phaya-broker"},
