@@ -16,6 +16,7 @@ from app import ledger
 from app.accounts import keys
 from app.accounts.keys import record_act
 from app.accounts.models import Account, ApiKey
+from app.catalog.language.prices import PRICE_LISTS
 from app.catalog.loader import load_catalog
 from app.errors import Invalid
 from app.ledger import Adjustment
@@ -25,7 +26,7 @@ SCOPES_BESIDE_SERVICES = frozenset({"image", "video", "audio", "llm", "media", "
 
 def known_scopes() -> frozenset[str]:
     """Every scope that a key may carry: groups, service ids, and the two that are no service."""
-    return SCOPES_BESIDE_SERVICES | load_catalog().keys()
+    return SCOPES_BESIDE_SERVICES | load_catalog().keys() | PRICE_LISTS.keys()
 
 
 async def create_account(db: AsyncSession, *, actor: str, email: str, name: str) -> Account:

@@ -9,6 +9,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts.keys import record_act
+from app.catalog.language.prices import PRICE_LISTS, is_model_rate
 from app.catalog.loader import load_catalog
 from app.catalog.models import RateChange
 from app.errors import Invalid, NotFound
@@ -20,31 +21,34 @@ RATES_LOCK = 7_265_012
 
 @dataclass(frozen=True)
 class RateView:
-    """A service's named rate, in credits: what is in force, what the catalogue says, and when an operator set it."""
+    """A service's named rate, in credits: what is in force, what the catalogue says, and when an operator set it.
+
+    A language model's own rate (`MODEL/RATE`) has no default here: without it the provider's list price holds.
+    """
 
     service: str
     name: str
     value: Decimal
-    default: Decimal
+    default: Decimal | None
     changed_at: datetime | None
 
 
 def default_rates() -> Mapping[tuple[str, str], Decimal]:
     """Every rate that there is, as the catalogue has it."""
-    return {
-        (service.id, name): Decimal(value) for service in load_catalog().values()
-        for name, value in service.rates.items()
-    }
+    lists = {**{service.id: service.rates for service in load_catalog().values()}, **PRICE_LISTS}
+    return {(service, name): Decimal(value) for service, rates in lists.items() for name, value in rates.items()}
 
 
 async def list_rates(db: AsyncSession) -> list[RateView]:
     """All rates in force, by service and name."""
     changes = {(change.service, change.name): change for change in await newest_changes(db)}
     views = []
-    for (service, name), default in sorted(default_rates().items()):
-        change = changes.get((service, name))
+    defaults = default_rates()
+    models = {rate for rate in changes if is_model_rate(*rate)}
+    for service, name in sorted(defaults.keys() | models):
+        change, default = changes.get((service, name)), defaults.get((service, name))
         views.append(RateView(
-            service, name, value=change.value if change else default, default=default,
+            service, name, value=change.value if change else default or Decimal(0), default=default,
             changed_at=change.created_at if change else None,
         ))
     return views
@@ -56,7 +60,7 @@ async def set_rate(db: AsyncSession, *, actor: str, service: str, name: str, val
     Every process uses it within a second. Raises NotFound, Invalid.
     """
     default = default_rates().get((service, name))
-    if default is None:
+    if default is None and not is_model_rate(service, name):
         raise NotFound(f"There is no rate {name!r} of a service {service!r}")
     if value < 0:
         raise Invalid("A rate cannot be negative")

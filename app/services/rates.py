@@ -33,20 +33,27 @@ class RateBook:
         self._changes: dict[tuple[str, str], Decimal] = {}
         self._version = 0
         self._read_at = float("-inf")
-        self._merged: dict[str, RatesNow] = {}
+        self._merged: dict[tuple[str, str], tuple[Mapping[str, str], RatesNow]] = {}
         self._reading = asyncio.Lock()
 
-    async def of(self, service: str, defaults: Mapping[str, str]) -> RatesNow:
-        """The rates of a service now."""
+    async def of(self, service: str, defaults: Mapping[str, str], *, model: str = "") -> RatesNow:
+        """The rates of a service now; of one language model, whose rates are named `MODEL/NAME`, if that is given."""
         if self._is_stale():
             # Nobody is charged by what was read too long ago, nor by the defaults before the first reading.
             async with self._reading:
                 if self._is_stale():
                     await self._read()
-        if service not in self._merged:
-            rates = {name: self._changes.get((service, name), Decimal(rate)) for name, rate in defaults.items()}
-            self._merged[service] = RatesNow(rates, self._version)
-        return self._merged[service]
+        known = self._merged.get((service, model))
+        # A provider's list price may change, and is then the default.
+        if known is not None and known[0] == defaults:
+            return known[1]
+        prefix = f"{model}/" if model else ""
+        rates = {
+            name: self._changes.get((service, prefix + name), Decimal(rate)) for name, rate in defaults.items()
+        }
+        now = RatesNow(rates, self._version)
+        self._merged[service, model] = (defaults, now)
+        return now
 
     def forget(self) -> None:
         """Read anew at the next question: a rate was changed here."""

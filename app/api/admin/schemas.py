@@ -288,7 +288,7 @@ class Rate(Answer):
     service: str
     name: str
     value: Credits
-    default: Credits
+    default: Credits | None
     changed_at: datetime | None
 
 
