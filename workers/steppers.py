@@ -5,15 +5,17 @@ from functools import partial
 
 from app.catalog.loader import waiting_lanes
 from app.jobs.wire import MEDIA_LANE
+from app.providers.openrouter import OpenRouter
 from app.services.advance_job import advance
 from app.services.broker import Broker
+from app.services.lost_calls import settle_lost_call, take_lost_calls
 from app.services.run_locally import run_locally
 from app.services.take_work import take_local_work, take_upstream_work
 from workers.stepper import Stepper
 
 
 def upstream_steppers(broker: Broker) -> list[Stepper]:
-    """One stepper for each provider of tasks, and one for each lane of work that mostly waits for a provider."""
+    """Providers' tasks, local work that mostly waits for a provider, and calls that their process lost."""
     return [
         Stepper(
             provider.name,
@@ -28,6 +30,11 @@ def upstream_steppers(broker: Broker) -> list[Stepper]:
             run=lambda step: run_locally(broker, step.job),
         )
         for lane in waiting_lanes()
+    ] + [
+        Stepper(
+            OpenRouter.name, room=broker.settings.worker_concurrency, take=partial(take_lost_calls, broker),
+            run=partial(settle_lost_call, broker),
+        )
     ]
 
 

@@ -12,17 +12,23 @@ from app.db.engine import Database
 from app.media.fetch import Fetcher
 from app.media.process import sweep
 from app.providers.http import open_client
+from app.providers.openrouter import OpenRouter
 from app.providers.port import CallProvider, TaskProvider
-from app.providers.registry import open_call_providers, open_task_providers
+from app.providers.registry import open_call_providers, open_openrouter, open_task_providers
 from app.services.authenticate import KeyCache
 from app.services.doorbell import Doorbell
 from app.services.forms import refuse_unknown_models
 from app.services.guesses import GuessBrake
 from app.services.job_writer import JobWriter
+from app.services.key_turns import KeyTurns
+from app.services.model_book import ModelBook
 from app.services.rate_limit import RateLimiter
 from app.services.rates import RateBook
 from app.services.watch_jobs import JobReader
 from app.storage import Storage, open_storage
+
+# Answers of language models that a process reads at once; each is a connection for as long as the answer lasts.
+STREAMS_MOST = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,9 @@ class Broker:
     fetcher: Fetcher
     providers: Mapping[str, TaskProvider]
     callers: Mapping[str, CallProvider]
+    openrouter: OpenRouter | None
+    models: ModelBook
+    turns: KeyTurns
     catalog: Mapping[str, Service]
     rates: RateBook
     jobs: JobWriter
@@ -81,6 +90,11 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
         limiter = RateLimiter(str(settings.redis_url))
         stack.push_async_callback(limiter.close)
         client = await stack.enter_async_context(open_client())
+        streams = await stack.enter_async_context(open_client(connections=STREAMS_MOST))
+        openrouter = open_openrouter(settings, streams)
+        rates = RateBook(db)
+        models = ModelBook(openrouter, rates, settings)
+        stack.push_async_callback(models.close)
         yield Broker(
             settings=settings,
             db=db,
@@ -89,8 +103,11 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             fetcher=Fetcher(settings.fetch_allow),
             providers=open_task_providers(settings, client),
             callers=open_call_providers(settings, client),
+            openrouter=openrouter,
+            models=models,
+            turns=KeyTurns(db, OpenRouter.name, openrouter.keys if openrouter else ()),
             catalog=catalog,
-            rates=RateBook(db),
+            rates=rates,
             jobs=jobs,
             watch=JobReader(db),
             keys=KeyCache(db),
