@@ -15,6 +15,8 @@ from app.api.answers import answer_app_error, answer_crash, answer_http_error, a
 from app.api.edge import Edge
 from app.api.generation import generation_routes
 from app.api.hot import HotPath, HotRoutes
+from app.api.language_schemas import language_request_schemas
+from app.api.phaya_gpt import phaya_gpt_routes
 from app.api.schemas import COMPONENTS, request_schemas
 from app.catalog.loader import load_catalog
 from app.config import Settings, get_settings
@@ -41,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     hot = HotRoutes()
     app.include_router(generation_routes(catalog, hot))
+    app.include_router(phaya_gpt_routes(hot))
     for module in (media, user, admin_routes, files, callbacks, health, metrics):
         app.include_router(module.router)
     app.add_exception_handler(AppError, answer_app_error)
@@ -53,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(HotPath, routes=hot)
     app.add_middleware(Edge)
-    _describe(app, {"schemas": COMPONENTS | request_schemas(catalog)})
+    _describe(app, {"schemas": COMPONENTS | request_schemas(catalog) | language_request_schemas()})
     return app
 
 

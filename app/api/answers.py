@@ -1,4 +1,4 @@
-"""How answers are written: JSON bytes, and the contract's error bodies (1.11)."""
+"""How answers are written: JSON bytes, and the contract's error bodies (1.11), or OpenAI's on its routes (3.5)."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from app.api.openai_errors import openai_error, openai_error_of, openai_status, speaks_openai
 from app.errors import AppError, DatabaseAway, FieldError, InsufficientCredits, Invalid, InvalidKey, TooManyRequests
 
 STATUS_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large"}
@@ -22,10 +23,14 @@ def _json_default(value: object) -> object:
     raise TypeError
 
 
+def json_bytes(body: object) -> bytes:
+    """JSON; amounts become numbers."""
+    return orjson.dumps(body, default=_json_default)
+
+
 def json_answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON answer; amounts become numbers."""
-    content = orjson.dumps(body, default=_json_default)
-    return Response(content, status_code=status, headers=headers, media_type="application/json")
+    """A JSON answer."""
+    return Response(json_bytes(body), status_code=status, headers=headers, media_type="application/json")
 
 
 def error_body(error: AppError) -> dict[str, Any]:
@@ -66,7 +71,10 @@ def invalid(error: ValidationError | RequestValidationError, *, place: str = "bo
 async def answer_app_error(request: Request, error: Exception) -> Response:
     """Render a refusal of ours."""
     assert isinstance(error, AppError)
-    return json_answer(error_body(error), status=error.status, headers=error_headers(error))
+    headers = error_headers(error)
+    if speaks_openai(request.url.path):
+        return json_answer(openai_error_of(error), status=openai_status(error.status), headers=headers)
+    return json_answer(error_body(error), status=error.status, headers=headers)
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
@@ -74,7 +82,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = STATUS_CODES.get(error.status_code, "error")
     message = "No such route" if error.status_code == 404 else str(error.detail)
-    body = {"success": False, "detail": message, "error": code, "message": message}
+    body = _plain_body(request, error.status_code, code, message)
     return json_answer(body, status=error.status_code, headers=error.headers)
 
 
@@ -86,5 +94,10 @@ async def answer_validation_error(request: Request, error: Exception) -> Respons
 
 async def answer_crash(request: Request, error: Exception) -> Response:
     """A mistake of ours: say so, and nothing else. The traceback is in the log, under the request's id."""
-    body = {"success": False, "detail": "Internal error", "error": "internal_error", "message": "Internal error"}
-    return json_answer(body, status=500)
+    return json_answer(_plain_body(request, 500, "internal_error", "Internal error"), status=500)
+
+
+def _plain_body(request: Request, status: int, code: str, message: str) -> dict[str, Any]:
+    if speaks_openai(request.url.path):
+        return openai_error(status, code, message)
+    return {"success": False, "detail": message, "error": code, "message": message}

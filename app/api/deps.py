@@ -116,6 +116,15 @@ def parse_as(model: type[Model], body: bytes) -> Model:
         raise invalid(error) from error
 
 
+def parse_checked(model: type[Model], body: bytes) -> tuple[Model, dict[str, Any]]:
+    """The body as a model, and as it came, for what is handed on as it is. Raises BadRequest, Invalid."""
+    value = parse_json(body)
+    try:
+        return model.model_validate(value), value
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
 def idempotency_of(request: Request, body: bytes) -> Idempotency | None:
     """What the client's `Idempotency-Key` stands for, if it sent one."""
     key = request.headers.get("idempotency-key")

@@ -1,0 +1,89 @@
+"""OpenAPI of the routes that call language models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from app.api.schemas import CREDITS, error_responses
+from app.catalog.language.chat import ChatRequest
+
+REQUESTS: tuple[type[BaseModel], ...] = (ChatRequest,)
+
+COUNT = {"type": "integer", "minimum": 0}
+CHAT_USAGE = {
+    "type": "object",
+    "properties": {"prompt_tokens": COUNT, "completion_tokens": COUNT, "total_tokens": COUNT},
+    "required": ["prompt_tokens", "completion_tokens", "total_tokens"],
+}
+CHAT_EXAMPLE = {"messages": [{"role": "user", "content": "สวัสดี"}]}
+CALL_ERRORS = error_responses(400, 401, 402, 403, 409, 413, 422, 429, 502, 503)
+
+
+def language_request_schemas() -> dict[str, Any]:
+    """Every request model, with what it refers to, as OpenAPI components."""
+    schemas: dict[str, Any] = {}
+    for model in REQUESTS:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
+    return schemas
+
+
+def language_request(model: type[BaseModel], example: Mapping[str, object]) -> dict[str, Any]:
+    """The body and the parameters of a paid call."""
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": dict(example)}
+    return {
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "parameters": [
+            {"name": "dry_run", "in": "query", "required": False, "schema": {"type": "boolean"},
+             "description": "Answer the most that it can cost, and call nobody"},
+            {"name": "Idempotency-Key", "in": "header", "required": False,
+             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+             "description": "The same key and body give the same answer again, for 24 hours"},
+        ],
+    }
+
+
+def answer(properties: Mapping[str, object], example: object = None, *, streams: bool = False) -> dict[str, Any]:
+    """An answer with these fields; `streams`: or the same in server-sent events."""
+    schema = {"type": "object", "properties": dict(properties), "required": list(properties)}
+    content: dict[str, Any] = {"application/json": {"schema": schema} | ({"example": example} if example else {})}
+    if streams:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {"description": "OK", "content": content}
+
+
+FLAT_CHAT = answer(
+    {
+        "success": {"const": True}, "id": {"type": "string"}, "model": {"type": "string"},
+        "message": {
+            "type": "object", "properties": {"role": {"const": "assistant"}, "content": {"type": "string"}},
+            "required": ["role", "content"],
+        },
+        "usage": CHAT_USAGE, "credits_used": CREDITS, "finish_reason": {"type": "string"},
+    },
+    {"success": True, "id": "gen-1764000000-AbCdEfGh", "model": "Phaya-GPT",
+     "message": {"role": "assistant", "content": "สวัสดีครับ"},
+     "usage": {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15}, "credits_used": 0.000466,
+     "finish_reason": "stop"},
+    streams=True,
+)
+MODELS = answer({
+    "success": {"const": True}, "default": {"type": "string"},
+    "models": {"type": "array", "items": {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"}, "name": {"type": "string"}, "context_length": {"type": ["integer", "null"]},
+            "supports": {"type": "array", "items": {"enum": ["chat", "vision", "tools", "stream"]}},
+        },
+        "required": ["id", "name", "context_length", "supports"],
+    }},
+})
+PRICING = answer({
+    "success": {"const": True}, "model": {"type": "string"}, "currency": {"const": "THB"},
+    "unit": {"const": "per_million_tokens"}, "input": CREDITS, "output": CREDITS,
+    "models": {"type": "object", "additionalProperties": {
+        "type": "object", "properties": {"input": CREDITS, "output": CREDITS}, "required": ["input", "output"],
+    }},
+})
