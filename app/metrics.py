@@ -21,6 +21,10 @@ COUNTED_LOCALLY = Counter(
     "phaya_rate_limit_local", "Requests whose rate was counted in the process because Redis did not answer",
     registry=REGISTRY,
 )
+OVERRUN = Counter(
+    "phaya_call_overrun_credits", "What calls to language models cost beyond the bound that was held for them",
+    registry=REGISTRY,
+)
 
 # Looking a child up by its labels costs more than the observation.
 _children: dict[tuple[str, str, int], Histogram] = {}

@@ -57,6 +57,8 @@ async def _families(broker: Broker) -> list[GaugeMetricFamily]:
     keys = GaugeMetricFamily("phaya_provider_keys", "Keys that are configured", labels=["provider"])
     counts = {name: len(provider.keys) for name, provider in broker.providers.items()}
     counts |= {name: len(provider.keys) for name, provider in broker.callers.items()}
+    if broker.openrouter is not None:
+        counts[broker.openrouter.name] = len(broker.openrouter.keys)
     for name, count in counts.items():
         keys.add_metric([name], count)
     try:

@@ -8,11 +8,11 @@ from app.catalog.language.prices import TokenPrice
 from app.errors import Throttled
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
-from app.jobs.states import AttemptOutcome, JobState
+from app.jobs.states import AttemptOutcome, JobState, LeaseLost
 from app.providers.openrouter import OpenRouter
 from app.providers.openrouter_usage import Generation
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost, advance_state, fail, succeed
+from app.services.end_job import advance_state, fail, succeed
 from app.services.leases import keeping
 from app.services.replay_call import forget_answer
 from app.services.take_work import Step, Work

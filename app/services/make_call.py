@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import (
     AppError,
     Broken,
+    DatabaseAway,
     Invalid,
     ProviderError,
     Rejected,
@@ -26,12 +26,13 @@ from app.errors import (
     UpstreamFailed,
 )
 from app.jobs import queries
-from app.jobs.states import AttemptOutcome, JobState
+from app.jobs.states import AttemptOutcome, JobState, LeaseLost
+from app.metrics import OVERRUN
 from app.providers.openrouter import IDLE_S, OpenAnswer, OpenRouter
 from app.providers.openrouter_usage import Said, Usage
 from app.providers.sse import Event
 from app.services.broker import Broker
-from app.services.end_job import LeaseLost, advance_state, fail, succeed
+from app.services.end_job import advance_state, fail, succeed
 from app.services.leases import keeping
 from app.services.order_call import Call
 from app.services.replay_call import Answer, forget_answer, keep_answer
@@ -183,8 +184,8 @@ async def _note(broker: Broker, call: Call) -> None:
     try:
         async with broker.db.statement() as db:
             await queries.answer_attempt(db, call.attempt_id, AttemptOutcome.ACCEPTED, task_id=call.generation_id)
-    except (SQLAlchemyError, OSError) as error:
-        log.warning("generation.not_noted", job_id=str(call.job.id), error=repr(error))
+    except DatabaseAway as error:
+        log.warning("generation.not_noted", job_id=str(call.job.id), error=repr(error.__cause__))
 
 
 async def _look_up(broker: Broker, call: Call) -> Usage | None:
@@ -204,6 +205,7 @@ async def _capture(broker: Broker, call: Call, said: Said) -> Decimal:
     price = call.order.model.price.of(usage.prompt_tokens, usage.completion_tokens, usage.searches)
     if price > call.held:
         # The bound was too low: the difference is ours to bear.
+        OVERRUN.inc(float(price - call.held))
         log.warning("call.overran", job_id=str(call.job.id), model=call.order.model.id, lost=str(price - call.held))
     async with broker.db.transaction() as db:
         await queries.answer_attempt(
