@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.accounts.keys import KeyRecord
-from app.catalog.model import Example, Form, Service, ServiceRequest, UpstreamTask, Vocabulary, flat_price, value
+from app.catalog.model import Example, Form, Service, ServiceRequest, UpstreamTask, flat_price, value
+from app.catalog.vocabulary import Vocabulary
 from app.config import Settings
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt

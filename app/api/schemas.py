@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.api.example_answers import example_create, example_status
 from app.catalog.model import Creations, Service
 
 JOB_ID = {"type": "string", "format": "uuid"}
@@ -68,16 +69,13 @@ def _object(properties: Mapping[str, object], example: object = None) -> dict[st
 
 def create_schema(service: Service) -> dict[str, Any]:
     """The answer to a create."""
-    word = service.vocabulary.words[0]
-    job_id = "01942f6e-4a35-7f0e-9a56-0f3a4f3c8f11"
     return _object(
         {
             "success": {"type": "boolean"}, "job_id": JOB_ID, "task_id": JOB_ID,
             "status": {"type": "string", "enum": list(service.vocabulary.words)}, "message": {"type": "string"},
             "credits_used": CREDITS,
         },
-        {"success": True, "job_id": job_id, "task_id": job_id, "status": word, "message": "Job created",
-         "credits_used": float(service.examples[0].credits)},
+        example_create(service),
     )
 
 
@@ -93,6 +91,9 @@ def status_schema(services: Sequence[Service]) -> dict[str, Any]:
             "created_at": INSTANT, "completed_at": INSTANT,
         }
     )
+    answer["content"]["application/json"]["examples"] = {
+        service.id: {"summary": service.title, "value": example_status(service)} for service in services
+    }
     # Of services that share the route, an answer carries its own service's fields alone: none of them is required.
     fields = {field.name: dict(field.schema) for service in services for field in service.results}
     kinds = [service.kind for service in services if service.kind]

@@ -7,7 +7,8 @@ from functools import cache
 from importlib import import_module
 
 from app.catalog import entries
-from app.catalog.model import Example, LocalWork, Rates, Service, UpstreamTask, Vocabulary
+from app.catalog.model import Example, LocalWork, Rates, Service, UpstreamTask
+from app.catalog.vocabulary import Vocabulary
 from app.jobs.wire import MEDIA_LANE
 
 

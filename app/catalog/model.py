@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from app.catalog.rules import Rule
-from app.jobs.states import JobState
+from app.catalog.vocabulary import Vocabulary
 from app.ledger import HoldKind
 from app.media.formats import Kinds
 from app.media.join import Clip
@@ -61,42 +60,6 @@ WholeNumber = Annotated[int, BeforeValidator(_whole)]
 def rounded(credits: Decimal, places: int) -> Decimal:
     """Round half up, the one rounding of this product (contract 1.3)."""
     return credits.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-
-
-class Vocabulary(StrEnum):
-    """How a job's state reads to a client (contract 1.8)."""
-
-    UPPER_WITH_QUEUE = "U5"
-    UPPER = "U4"
-    LOWER = "l3"
-    LOWER_WITH_CANCEL = "l4"
-
-    def word(self, state: JobState, *, is_generating: bool) -> str:
-        """The service's own word for the state."""
-        if state in _END_WORDS:
-            word = _END_WORDS[state]
-        elif self in (Vocabulary.LOWER, Vocabulary.LOWER_WITH_CANCEL):
-            word = "processing"
-        elif state is JobState.QUEUED:
-            word = "pending"
-        elif self is Vocabulary.UPPER_WITH_QUEUE and not is_generating and state is not JobState.STORING:
-            word = "queued"
-        else:
-            word = "processing"
-        return word.upper() if self in (Vocabulary.UPPER, Vocabulary.UPPER_WITH_QUEUE) else word
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Every word of it, in the order of a job's life."""
-        return {
-            Vocabulary.UPPER_WITH_QUEUE: ("PENDING", "QUEUED", "PROCESSING", "COMPLETED", "FAILED"),
-            Vocabulary.UPPER: ("PENDING", "PROCESSING", "COMPLETED", "FAILED"),
-            Vocabulary.LOWER: ("processing", "completed", "failed"),
-            Vocabulary.LOWER_WITH_CANCEL: ("processing", "completed", "failed", "cancelled"),
-        }[self]
-
-
-_END_WORDS = {JobState.SUCCEEDED: "completed", JobState.FAILED: "failed", JobState.CANCELLED: "cancelled"}
 
 
 MIB = 1024 * 1024
@@ -263,14 +226,19 @@ class JobResult:
 
 @dataclass(frozen=True)
 class ResultField:
-    """One field of the status answer; null until the job has succeeded (contract 1.9)."""
+    """One field of the status answer; null until the job has succeeded (contract 1.9).
+
+    `example` is for the documentation, where the name alone does not say what a value looks like.
+    """
 
     name: str
     read: Callable[[JobResult], object]
     schema: Mapping[str, object]
+    example: object = None
 
 
-TEXT = {"type": ["string", "null"]}
+# A file's address, or words; null until there is one.
+TEXT: Mapping[str, object] = {"type": ["string", "null"]}
 
 
 def first_file(name: str) -> ResultField:
@@ -297,9 +265,9 @@ def all_files(name: str) -> ResultField:
     )
 
 
-def value(name: str, schema: Mapping[str, object] = TEXT) -> ResultField:
+def value(name: str, schema: Mapping[str, object] = TEXT, *, example: object = None) -> ResultField:
     """A value that is not a file."""
-    return ResultField(name, lambda result: result.values.get(name), schema)
+    return ResultField(name, lambda result: result.values.get(name), schema, example)
 
 
 @dataclass(frozen=True)
@@ -372,6 +340,8 @@ class Service:
     inputs: tuple[Input, ...] = ()
     owned: Owned | None = None
     creations: Creations | None = None
+    # For people: what the rates are rates of.
+    priced: str = "For each job, debited at create."
     metered: Metered | None = None
     hold: HoldKind = HoldKind.VISIBLE
     verb: Literal["create", "generate"] = "create"

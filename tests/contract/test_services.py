@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from app.catalog.loader import load_catalog
-from app.catalog.model import Example, Service, UpstreamTask, Vocabulary
+from app.catalog.model import Example, Service, UpstreamTask
+from app.catalog.vocabulary import Vocabulary
 from app.ledger import HoldKind
 from tests.asking import Body, JsonObject, balance, created, ended, entries, exact, post
 from tests.bad_values import bad_bodies

@@ -11,11 +11,11 @@ from app.catalog.model import (
     MediaUrl,
     Service,
     ServiceRequest,
-    Vocabulary,
     Work,
     first_file,
     flat_price,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.media.join import last_frame
 

@@ -18,10 +18,10 @@ from app.catalog.model import (
     Service,
     ServiceRequest,
     UpstreamTask,
-    Vocabulary,
     first_file,
     upstream_urls,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.providers.port import Task
 
@@ -58,6 +58,7 @@ SERVICE = Service(
     request=GptImage2ImageToImageRequest,
     rates={"1K": "2", "2K": "2", "4K": "4"},
     price=price,
+    priced="By the resolution, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,), rules=RULES)),
     inputs=(
         Input(

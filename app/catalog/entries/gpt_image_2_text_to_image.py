@@ -14,10 +14,10 @@ from app.catalog.model import (
     Service,
     ServiceRequest,
     UpstreamTask,
-    Vocabulary,
     first_file,
 )
 from app.catalog.rules import Rule
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.providers.port import Task
 
@@ -73,6 +73,7 @@ SERVICE = Service(
     request=GptImage2TextToImageRequest,
     rates={"1K": "1", "2K": "1", "4K": "2"},
     price=price,
+    priced="By the resolution, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,), rules=RULES)),
     vocabulary=Vocabulary.LOWER,
     results=(first_file("image_url"),),

@@ -12,11 +12,11 @@ from app.catalog.model import (
     MediaUrl,
     Service,
     ServiceRequest,
-    Vocabulary,
     Work,
     first_file,
     flat_price,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.errors import UnsupportedMedia
 from app.media.formats import Kinds
 from app.media.kenburns import KenBurns, render

@@ -18,11 +18,11 @@ from app.catalog.model import (
     Service,
     ServiceRequest,
     UpstreamTask,
-    Vocabulary,
     first_file,
     rounded,
     upstream_urls,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.errors import UnsupportedMedia
 from app.media.formats import Kinds
 from app.media.probe import MediaInfo
@@ -97,6 +97,7 @@ SERVICE = Service(
     request=KlingMotionControlRequest,
     rates={"720p": "1.21", "1080p": "1.82"},
     price=least_price,
+    priced="For each started second of the film, up to 10 (`image`) or 30 (`video`), debited at create.",
     metered=Metered("video_urls", price_of),
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,))),
     inputs=(

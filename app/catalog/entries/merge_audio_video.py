@@ -13,11 +13,11 @@ from app.catalog.model import (
     MediaUrl,
     Service,
     ServiceRequest,
-    Vocabulary,
     Work,
     first_file,
     flat_price,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.media.join import add_sound
 

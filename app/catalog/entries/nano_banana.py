@@ -18,11 +18,11 @@ from app.catalog.model import (
     ServiceRequest,
     Takes,
     UpstreamTask,
-    Vocabulary,
     all_files,
     first_file,
     upstream_urls,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.providers.port import Task
 
@@ -71,6 +71,7 @@ SERVICE = Service(
     request=NanoBananaRequest,
     rates=RATES,
     price=price,
+    priced="By the resolution, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,))),
     inputs=(
         Input(

@@ -20,11 +20,11 @@ from app.catalog.model import (
     ServiceRequest,
     Takes,
     UpstreamTask,
-    Vocabulary,
     first_file,
     second_file,
     upstream_urls,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.media.cutting import take_sound
 from app.media.formats import Kinds
 from app.providers.port import Task
@@ -90,6 +90,7 @@ SERVICE = Service(
     request=SeedanceVideoRequest,
     rates=RATES,
     price=price,
+    priced="By resolution, seconds and sound, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,))),
     inputs=(
         Input(

@@ -16,12 +16,12 @@ from app.catalog.model import (
     ServiceRequest,
     Takes,
     UpstreamTask,
-    Vocabulary,
     first_file,
     flat_price,
     upstream_urls,
 )
 from app.catalog.rules import Rule
+from app.catalog.vocabulary import Vocabulary
 from app.ledger import HoldKind
 from app.media.formats import Kinds
 from app.providers.port import Task
@@ -68,6 +68,7 @@ SERVICE = Service(
     request=SeedreamRequest,
     rates={"job": "1.5"},
     price=flat_price(),
+    priced="For each job, debited at completion; set aside until then.",
     # Charged at completion, as the contract has it: until then the credits are set aside, and shown nowhere.
     hold=HoldKind.DEFERRED,
     run=UpstreamTask("kie", Form(to_task, models=(FROM_WORDS, FROM_PICTURE), rules=RULES)),

@@ -20,11 +20,11 @@ from app.catalog.model import (
     ServiceRequest,
     Takes,
     UpstreamTask,
-    Vocabulary,
     flat_price,
     upstream_urls,
     value,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.errors import UnsupportedMedia
 from app.media.formats import Kinds
 from app.media.probe import MediaInfo
@@ -83,7 +83,7 @@ SERVICE = Service(
         ),
     ),
     vocabulary=Vocabulary.LOWER_WITH_CANCEL,
-    results=(value("character_id"),),
+    results=(value("character_id", example="char_abc123"),),
     result_kinds=Kinds(0),
     read_outputs=read_character,
     creations=Creations("characters", fields=("character_prompt", "character_file_url")),

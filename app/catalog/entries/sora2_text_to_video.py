@@ -15,10 +15,10 @@ from app.catalog.model import (
     Service,
     ServiceRequest,
     UpstreamTask,
-    Vocabulary,
     first_file,
     flat_price,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.providers.port import Task
 

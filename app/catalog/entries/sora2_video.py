@@ -22,12 +22,12 @@ from app.catalog.model import (
     ServiceRequest,
     Takes,
     UpstreamTask,
-    Vocabulary,
     first_file,
     flat_price,
     upstream_urls,
 )
 from app.catalog.rules import Rule
+from app.catalog.vocabulary import Vocabulary
 from app.media.cutting import cut_film
 from app.media.formats import Kinds
 from app.providers.port import Task

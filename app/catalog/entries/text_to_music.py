@@ -18,12 +18,12 @@ from app.catalog.model import (
     Service,
     ServiceRequest,
     UpstreamTask,
-    Vocabulary,
     all_files,
     first_file,
     flat_price,
 )
 from app.catalog.rules import Rule
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.providers.port import Task
 

@@ -16,11 +16,11 @@ from app.catalog.model import (
     Rates,
     Service,
     ServiceRequest,
-    Vocabulary,
     Work,
     first_file,
     rounded,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.ledger import HoldKind
 from app.media.formats import Kinds
 from app.media.speech import join_speech, split_text, weigh
@@ -119,6 +119,7 @@ SERVICE = Service(
     request=TextToSpeechRequest,
     rates={"input_per_million": "17.5", "output_per_million": "350"},
     price=estimate,
+    priced="By tokens of text and of sound (25 a second), debited at completion; an estimate is set aside until then.",
     hold=HoldKind.DEFERRED,
     run=LocalWork(speak, time_limit_s=6 * 3_600, lane="speech", needs="gemini"),
     vocabulary=Vocabulary.UPPER,

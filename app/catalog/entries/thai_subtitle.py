@@ -18,10 +18,10 @@ from app.catalog.model import (
     Metered,
     Service,
     ServiceRequest,
-    Vocabulary,
     Work,
     first_file,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.errors import UnsupportedMedia
 from app.media.captions import Caption, Frame, lay_fonts, lay_out, lay_out_lines, settle, write_script
 from app.media.ffmpeg import AAC, H264, OnProgress, media_input, run
@@ -140,6 +140,7 @@ SERVICE = Service(
     metered=Metered("media_url", by_minutes),
     rates=RATES,
     price=minimum,
+    priced="For each minute of the film, rounded to two places, and never less than the minimum; debited at create.",
     run=LocalWork(subtitle, time_limit_s=3_600, needs="whisper"),
     vocabulary=Vocabulary.UPPER,
     results=(first_file("video_url"),),

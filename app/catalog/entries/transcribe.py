@@ -15,11 +15,11 @@ from app.catalog.model import (
     Rates,
     Service,
     ServiceRequest,
-    Vocabulary,
     Work,
     rounded,
     value,
 )
+from app.catalog.vocabulary import Vocabulary
 from app.errors import UnsupportedMedia
 from app.media.formats import Kinds
 from app.media.hearing import extract_speech
@@ -100,13 +100,14 @@ SERVICE = Service(
     metered=Metered("media_url", by_minutes),
     rates=RATES,
     price=minimum,
+    priced="For each minute of the file, rounded to two places, and never less than the minimum; debited at create.",
     run=LocalWork(transcribe, time_limit_s=1_800, needs="whisper"),
     vocabulary=Vocabulary.LOWER,
     results=(
-        value("text", {"type": ["string", "null"]}),
-        value("segments", SEGMENTS),
-        value("language", {"type": ["string", "null"]}),
-        value("duration", {"type": ["number", "null"]}),
+        value("text", example="Good morning."),
+        value("segments", SEGMENTS, example=[{"start": 0.0, "end": 1.2, "text": "Good morning."}]),
+        value("language", example="en"),
+        value("duration", {"type": ["number", "null"]}, example=1.4),
     ),
     result_kinds=Kinds.AUDIO,
     usual_s=20,

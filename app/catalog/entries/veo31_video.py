@@ -22,7 +22,6 @@ from app.catalog.model import (
     ServiceRequest,
     Takes,
     UpstreamTask,
-    Vocabulary,
     WholeNumber,
     first_file,
     last_file,
@@ -30,6 +29,7 @@ from app.catalog.model import (
     value,
 )
 from app.catalog.rules import Rule
+from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
 from app.providers.port import Outputs, Task
 
@@ -153,6 +153,7 @@ SERVICE = Service(
     request=Veo31VideoRequest,
     rates={"veo3_fast": "15.0", "veo3": "50.0"},
     price=price,
+    priced="By the model, debited at create.",
     run=UpstreamTask(
         "kie",
         Form(to_task, models=(JOBS_MODEL,), rules=JOBS_RULES),
@@ -166,7 +167,7 @@ SERVICE = Service(
         ),
     ),
     vocabulary=Vocabulary.LOWER_WITH_CANCEL,
-    results=(first_file("video_url"), last_file("origin_url"), value("resolution")),
+    results=(first_file("video_url"), last_file("origin_url"), value("resolution", example=USUAL_RESOLUTION)),
     result_kinds=Kinds.VIDEO,
     read_outputs=read_resolution,
     is_cancellable=True,
