@@ -12,6 +12,7 @@ from app.commands.credits import correct, grant, ledger
 from app.commands.demo import demo
 from app.commands.job import job
 from app.commands.key import key
+from app.commands.prove import prove
 from app.commands.rate import rate
 from app.commands.secrets import secrets
 from app.commands.serve import api, migrate, sandbox, worker
@@ -36,7 +37,7 @@ def main() -> None:
     """A self-hosted AI media broker."""
 
 
-for command in (up, demo, bench, torture, api, worker, sandbox, migrate, secrets):
+for command in (up, demo, bench, torture, prove, api, worker, sandbox, migrate, secrets):
     main.add_command(command)
 for command in (account, key, grant, correct, ledger, job, rate, audit, acts):
     main.add_command(command)
