@@ -10,7 +10,8 @@ from app.jobs.states import ENDS, JobState
 from app.ledger import HoldKind
 from app.torture.evidence import Evidence, Job
 from app.torture.journal import intrusions, resumed_after_s
-from app.torture.plan import CALM_AFTER_S, CALM_BEFORE_S, HOPELESS, POOR, Deed
+from app.torture.orders import PROMPT
+from app.torture.plan import CALM_AFTER_S, CALM_BEFORE_S, HOPELESS, POOR, Deed, name_in
 
 Check = Callable[[Evidence], Iterator[str]]
 
@@ -107,13 +108,22 @@ def nothing_sent_twice(it: Evidence) -> Iterator[str]:
     for job_id, tasks in accepted.items():
         if len(tasks) > 1:
             yield f"job {job_id}: submitted {len(tasks)} times: {', '.join(tasks)}"
+    names = {name_in(job.request.get(PROMPT) or ""): job for job in it.jobs.values()}
+    for name, count in Counter(name_in(charge.text) for charge in it.charges).items():
+        job = names.get(name)
+        if job is None or count > len(job.attempts):
+            yield f"{name}: paid {count} times, attempts {len(job.attempts) if job else 0}"
+    for job in it.jobs.values():
+        unrefused = [attempt for attempt in job.attempts if attempt.outcome not in ("refused", "failed")]
+        if len(unrefused) > len({attempt.step for attempt in unrefused}):
+            yield f"job {job.id}: tried again although it was not refused: {[a.outcome for a in job.attempts]}"
 
 
 def success_has_its_file(it: Evidence) -> Iterator[str]:
     """What was paid for is there and opens."""
     yield from (f"job {job_id}: {problem}" for job_id, problem in it.broken_files.items())
     for job in it.jobs.values():
-        if job.state == JobState.SUCCEEDED and not job.files:
+        if job.state == JobState.SUCCEEDED and not job.files and load_catalog()[job.service].result_kinds:
             yield f"job {job.id}: succeeded without a file"
 
 
@@ -131,7 +141,8 @@ def the_hopeless_failed(it: Evidence) -> Iterator[str]:
     for told in it.log.told.values():
         for job_id in told.job_ids & it.jobs.keys():
             job = it.jobs[job_id]
-            if told.order.bent in HOPELESS and job.attempts and job.state == JobState.SUCCEEDED:
+            is_bent = told.order.bent in HOPELESS and PROMPT in job.request
+            if is_bent and load_catalog()[job.service].lane == "kie" and job.state == JobState.SUCCEEDED:
                 yield f"job {job.id}: succeeded in spite of {told.order.bent}"
 
 

@@ -55,6 +55,7 @@ class Attempt:
     secret_hash: bytes | None
     task_id: str | None
     cost: Decimal | None
+    step: str | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,13 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Charge:
+    """A paid answer that is no task, and how its text began."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All of it. `broken_files` says what is wrong with a job's result, by the job's id."""
 
@@ -93,6 +101,7 @@ class Evidence:
     done: Sequence[Done]
     jobs: Mapping[str, Job]
     tasks: Sequence[Task]
+    charges: Sequence[Charge]
     writes: Sequence[Write]
     violations: Sequence[Violation]
     broken_files: Mapping[str, str]
@@ -109,10 +118,10 @@ async def gather(stack: Stack, plan: Plan, log: Log, done: Sequence[Done]) -> Ev
         writes = await journal.read(db)
     await database.close()
     async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
-        tasks = await _read_tasks(http, stack.sandbox_url)
+        tasks, charges = await _read_sandbox(http, stack.sandbox_url)
         opened = await _open_files(http, stack.api_url, jobs.values())
     broken = {job_id: problem for job_id, problem in opened if problem}
-    return Evidence(plan, log, done, jobs, tasks, writes, violations, broken, len(opened))
+    return Evidence(plan, log, done, jobs, tasks, charges, writes, violations, broken, len(opened))
 
 
 async def _read_jobs(db: AsyncSession) -> dict[str, Job]:
@@ -125,7 +134,7 @@ async def _read_jobs(db: AsyncSession) -> dict[str, Job]:
     for row in await db.execute(text("SELECT id, job_id, kind, amount, captured, state FROM holds")):
         holds[row.job_id].append(Hold(row.kind, row.amount, row.captured, row.state, entries[row.id]))
     for row in await db.execute(text("SELECT * FROM job_attempts ORDER BY number")):
-        attempts[row.job_id].append(Attempt(row.outcome, row.secret_hash, row.task_id, row.cost))
+        attempts[row.job_id].append(Attempt(row.outcome, row.secret_hash, row.task_id, row.cost, row.step))
     return {
         str(row.id): Job(
             id=str(row.id), service=row.service, state=row.state, reason=row.reason, credits=row.credits,
@@ -137,12 +146,13 @@ async def _read_jobs(db: AsyncSession) -> dict[str, Job]:
     }
 
 
-async def _read_tasks(http: httpx.AsyncClient, sandbox_url: str) -> list[Task]:
+async def _read_sandbox(http: httpx.AsyncClient, sandbox_url: str) -> tuple[list[Task], list[Charge]]:
     books = (await http.get(f"{sandbox_url}/control/books")).json(parse_float=Decimal)
+    charges = [Charge(charge["text"]) for charge in books["charges"]]
     return [
         Task(task["id"], hash_callback_secret((task["callback_url"] or "").rsplit("/", 1)[-1]), Decimal(task["cost"]))
         for task in books["tasks"]
-    ]
+    ], charges
 
 
 async def _open_files(http: httpx.AsyncClient, api_url: str, jobs: Iterable[Job]) -> list[tuple[str, str | None]]:

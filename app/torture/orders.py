@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import imageio_ffmpeg
 
 from app.catalog.loader import load_catalog
 from app.catalog.model import Input, Service
 from app.media.formats import Kinds
-from app.torture.plan import Order
+from app.torture.plan import Menu, Order
 
-# What is asked for, and how often: whatever of it the catalogue has. Each runs against the sandbox or here.
-WANTED: Mapping[str, float] = {"text-to-image": 6}
+# What is asked for, and how often. It is most of all what is made fast: films take a core for seconds.
+WANTED: Mapping[str, float] = {
+    "text-to-image": 8, "gpt-image-2-image-to-image": 1, "seedream": 1, "text-to-speech": 1,
+    "image-to-video": 0.5, "extract-last-frame": 0.5, "sora2-character": 0.5, "seedance-video": 0.2,
+}  # fmt: skip
 # Where a prompt of words is, directives can stand in it.
 PROMPT = "prompt"
 UPLOAD_WITHIN_S = 60
@@ -24,12 +28,13 @@ Uploads = Mapping[Kinds, str]
 
 def services() -> dict[str, Service]:
     """The services that are tortured."""
-    return {name: service for name, service in load_catalog().items() if name in WANTED}
+    return {name: load_catalog()[name] for name in WANTED}
 
 
-def weights() -> dict[str, float]:
-    """How often each of them is asked for."""
-    return {name: WANTED[name] for name in services()}
+def menu() -> Menu:
+    """What clients choose from."""
+    cancellable = [name for name, service in services().items() if service.is_cancellable]
+    return Menu(WANTED, {name: WANTED[name] for name in cancellable})
 
 
 def body_of(order: Order, service: Service, uploads: Uploads) -> dict[str, Any]:
@@ -59,3 +64,15 @@ async def upload(http: httpx.AsyncClient, key: str, file: Path) -> str:
     )
     response.raise_for_status()
     return str(response.json()["url"])
+
+
+async def make_film(folder: Path) -> Path:
+    """A film of three seconds, to be worked on."""
+    film = folder / "film.mp4"
+    source = "testsrc=duration=3:size=320x320:rate=12"
+    ffmpeg = await asyncio.create_subprocess_exec(
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", film
+    )
+    if await ffmpeg.wait() != 0:
+        raise RuntimeError("FFmpeg made no film")
+    return film

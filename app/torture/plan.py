@@ -1,6 +1,7 @@
 """What will happen in a run: what clients ask for, and what is killed when. The same seed gives the same plan."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -28,6 +29,8 @@ FAULTS = (
     ("recordInfo", "http=503"), ("recordInfo", "bad-json"), ("recordInfo", "stall=3"),
 )  # fmt: skip
 FAULT_EVERY_S = 4.0
+CANCEL_SHARE = 0.05
+DOUBLE_SHARE = 0.1
 
 ACCOUNTS = 5
 # The last account has credits for a few jobs only, so that creates race for the last of them.
@@ -41,15 +44,22 @@ FREEZE_S = (3.0, 20.0)
 FREEZE_SHARE = 0.3
 QUIET_START_S = 2.0
 
-# How fast a dead worker's jobs go on is measured with nothing else amiss for so long before and after its death, and
-# while it has work in hand: so many orders just before, for this service and bent like this.
+# How fast a dead worker's jobs go on is measured with nothing else amiss for so long before and after its death.
 CALM_BEFORE_S = 5.0
 CALM_AFTER_S = 15.0
-BURST = 8
-MEASURED: Mapping[str, tuple[str, str | None]] = {
-    "worker": ("text-to-image", "stall=5"),
-    "media-worker": ("image-to-video", None),
-}
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Orders that come just before a worker is killed, so that it has work in hand."""
+
+    part: str
+    service: str
+    bent: str | None
+    count: int
+
+
+BURSTS = (Burst("worker", "text-to-image", "stall=5", 8), Burst("media-worker", "image-to-video", None, 3))
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,12 @@ class Order:
     def name(self) -> str:
         """What its prompt begins with, and its idempotency key."""
         return f"order-{self.number:05}"
+
+
+def name_in(text: str) -> str:
+    """The name of the order in a prompt or in what an upstream was asked; empty without one."""
+    found = re.search(r"order-\d{5}", text)
+    return found[0] if found else ""
 
 
 class Deed(StrEnum):
@@ -99,6 +115,14 @@ class Plan:
     acts: Sequence[Act]
     patience_s: float
 
+@dataclass(frozen=True)
+class Menu:
+    """What can be asked for and how often, and those of it that can be cancelled."""
+
+    services: Mapping[str, float]
+    cancellable: Mapping[str, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Size:
     """How much of it. `per_s` is how many orders come in a second; `bent` replaces the ways to misbehave."""
@@ -110,38 +134,37 @@ class Size:
     bent: Mapping[str | None, float] = field(default_factory=lambda: BENT)
 
 
-def make_plan(seed: int, size: Size, services: Mapping[str, float]) -> Plan:
-    """Everything that will happen. `services` are what can be asked for, with their weights."""
+def make_plan(seed: int, size: Size, menu: Menu) -> Plan:
+    """Everything that will happen."""
     chance = random.Random(seed)  # noqa: S311 - a plan, no secret
-    measured = {part: what for part, what in MEASURED.items() if what[0] in services and size.kills > len(MEASURED)}
+    bursts = BURSTS if size.kills > len(BURSTS) else ()
     orders_end_s = QUIET_START_S + size.jobs / size.per_s
-    storm_s = max(QUIET_START_S, orders_end_s - len(measured) * (CALM_BEFORE_S + CALM_AFTER_S))
-    acts = _storm(chance, size.kills - len(measured), each=max(1, size.kills // 10), until_s=storm_s)
+    storm_s = max(QUIET_START_S, orders_end_s - len(bursts) * (CALM_BEFORE_S + CALM_AFTER_S))
+    acts = _storm(chance, size.kills - len(bursts), each=max(1, size.kills // 10), until_s=storm_s)
     acts += _faults(chance, storm_s)
     orders: list[Order] = []
     at_s = max([storm_s] + [act.at_s + act.for_s for act in acts])
-    for part, (service, bent) in measured.items():
+    for burst in bursts:
         at_s += CALM_BEFORE_S
-        acts.append(Act(at_s, Deed.KILL, part, chance.randrange(2)))
-        numbers = range(len(orders), len(orders) + BURST)
-        orders += [Order(number, at_s - chance.uniform(0.5, 2), 0, service, bent) for number in numbers]
+        acts.append(Act(at_s, Deed.KILL, burst.part, chance.randrange(2)))
+        numbers = range(len(orders), len(orders) + burst.count)
+        orders += [Order(number, at_s - chance.uniform(0.5, 2), 0, burst.service, burst.bent) for number in numbers]
         at_s += CALM_AFTER_S
-    orders += [
-        _order(chance, number, orders_end_s, size, services) for number in range(len(orders), size.jobs)
-    ]
+    orders += [_order(chance, number, orders_end_s, size, menu) for number in range(len(orders), size.jobs)]
     end_s = max(orders_end_s, at_s) + size.patience_s
     return Plan(seed, sorted(orders, key=lambda order: order.at_s), sorted(acts, key=lambda act: act.at_s), end_s)
 
 
-def _order(chance: random.Random, number: int, until_s: float, size: Size, services: Mapping[str, float]) -> Order:
+def _order(chance: random.Random, number: int, until_s: float, size: Size, menu: Menu) -> Order:
+    is_cancelled = chance.random() < CANCEL_SHARE
     return Order(
         number=number,
         at_s=chance.uniform(QUIET_START_S, until_s),
         account=chance.choices(range(ACCOUNTS), [4] * POOR + [1])[0],
-        service=_pick(chance, services),
+        service=_pick(chance, menu.cancellable if is_cancelled else menu.services),
         bent=_pick(chance, size.bent),
-        is_doubled=chance.random() < 0.1,
-        cancel_after_s=chance.uniform(0, 6) if chance.random() < 0.05 else None,
+        is_doubled=chance.random() < DOUBLE_SHARE,
+        cancel_after_s=chance.uniform(0, 6) if is_cancelled else None,
     )
 
 

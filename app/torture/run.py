@@ -25,7 +25,7 @@ from app.torture.clients import Clients, open_http
 from app.torture.evidence import Evidence
 from app.torture.figures import figures_of
 from app.torture.leftovers import leftovers
-from app.torture.orders import services, upload, weights
+from app.torture.orders import make_film, menu, services, upload
 from app.torture.plan import ACCOUNTS, POOR, POOR_CREDITS, RICH_CREDITS, Plan, Size, make_plan
 from app.torture.stack import Stack, running
 
@@ -43,7 +43,7 @@ class Verdict:
 def torture(seed: int, size: Size, data: Path) -> Verdict:
     """A whole run in the folder `data`, which keeps everything. From the main thread. Raises Stop on Ctrl-C."""
     began = time.monotonic()
-    plan = make_plan(seed, size, weights())
+    plan = make_plan(seed, size, menu())
     keys: list[str] = []
 
     async def prepare(database: Database) -> None:
@@ -118,7 +118,9 @@ class Story:
 
     async def _happen(self) -> Evidence:
         async with open_http(self.stack.api_url) as http:
-            uploads = {Kinds.IMAGE: await upload(http, self.keys[0], PICTURE)}
+            film = await make_film(self.stack.data)
+            files = {Kinds.IMAGE: PICTURE, Kinds.VIDEO: film}
+            uploads = {kind: await upload(http, self.keys[0], file) for kind, file in files.items()}
             began = time.monotonic()
             clients = Clients(http, self.plan, services(), self.keys, uploads, began)
             chaos = Chaos(self.stack, self.plan, began)
