@@ -9,7 +9,7 @@ import httpx
 import imageio_ffmpeg
 
 from app.catalog.loader import load_catalog
-from app.catalog.model import Input, Service
+from app.catalog.model import Service
 from app.media.formats import Kinds
 from app.torture.plan import Menu, Order
 
@@ -45,14 +45,11 @@ def body_of(order: Order, service: Service, uploads: Uploads) -> dict[str, Any]:
         bent = f" [[sandbox:{order.bent}]]" if order.bent else ""
         body[PROMPT] = f"{order.name} {body.get(PROMPT, '')}{bent}"
     for entry in service.inputs:
-        if entry.field in body:
-            body[entry.field] = _uploaded(entry, body[entry.field], uploads)
+        asked = body.pop(entry.field, None)
+        # What is not there to be uploaded (a song) is optional, where it is asked for at all.
+        for address in [url for kind, url in uploads.items() if asked and kind & entry.kinds][:1]:
+            body[entry.field] = [address] * len(asked) if isinstance(asked, list) else address
     return body
-
-
-def _uploaded(entry: Input, asked: object, uploads: Uploads) -> object:
-    address = next(url for kind, url in uploads.items() if kind & entry.kinds)
-    return [address] * len(asked) if isinstance(asked, list) else address
 
 
 async def upload(http: httpx.AsyncClient, key: str, file: Path) -> str:

@@ -95,28 +95,28 @@ class Story:
     keys: tuple[str, ...]
     found: Evidence | None = None
     failure: BaseException | None = None
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _runner: asyncio.Runner = field(default_factory=asyncio.Runner)
     _task: "asyncio.Task[Evidence] | None" = None
 
     def tell(self) -> None:
         """Run it to its end, and then let the stack be stopped."""
-        self._task = self._loop.create_task(self._happen())
         try:
-            self.found = self._loop.run_until_complete(self._task)
+            with self._runner as runner:
+                self.found = runner.run(self._happen())
         except asyncio.CancelledError:
             self.found = None
         except Exception as failure:  # noqa: BLE001 - raised again in the main thread
             self.failure = failure
         finally:
-            self._loop.close()
             self.stack.supervisor.ask_to_stop(signal.SIGTERM, None)
 
     def stop(self) -> None:
         """End it early. After its end this does nothing."""
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+            self._runner.get_loop().call_soon_threadsafe(lambda: self._task and self._task.cancel())
 
     async def _happen(self) -> Evidence:
+        self._task = asyncio.current_task()
         async with open_http(self.stack.api_url) as http:
             film = await make_film(self.stack.data)
             files = {Kinds.IMAGE: PICTURE, Kinds.VIDEO: film}
@@ -124,5 +124,7 @@ class Story:
             began = time.monotonic()
             clients = Clients(http, self.plan, services(), self.keys, uploads, began)
             chaos = Chaos(self.stack, self.plan, began)
-            await asyncio.gather(clients.run(), chaos.run())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(clients.run())
+                group.create_task(chaos.run())
         return await evidence.gather(self.stack, self.plan, clients.log, chaos.done)
