@@ -20,6 +20,9 @@ WANTED: Mapping[str, float] = {
 }  # fmt: skip
 # Where a prompt of words is, directives can stand in it.
 PROMPT = "prompt"
+# Where the provider answers at once there are no callbacks and files to go wrong, and a refusal that stands in the
+# prompt would be repeated until the deadline.
+BENT_CALLS = frozenset({"slow=4", "stall=4", "cost=2.5", "bad-json", "lost-answer", "fail"})
 UPLOAD_WITHIN_S = 60
 
 # Addresses of files that the clients uploaded before, one of each kind.
@@ -42,8 +45,9 @@ def body_of(order: Order, service: Service, uploads: Uploads) -> dict[str, Any]:
     example = service.examples[order.number % len(service.examples)]
     body = dict(example.request)
     if PROMPT in service.request.model_fields:
-        bent = f" [[sandbox:{order.bent}]]" if order.bent else ""
-        body[PROMPT] = f"{order.name} {body.get(PROMPT, '')}{bent}"
+        is_bent = order.bent and (service.lane == "kie" or order.bent in BENT_CALLS)
+        directive = f" [[sandbox:{order.bent}]]" if is_bent else ""
+        body[PROMPT] = f"{order.name} {body.get(PROMPT, '')}{directive}"
     for entry in service.inputs:
         asked = body.pop(entry.field, None)
         # What is not there to be uploaded (a song) is optional, where it is asked for at all.

@@ -59,7 +59,7 @@ class Burst:
     count: int
 
 
-BURSTS = (Burst("worker", "text-to-image", "stall=5", 8), Burst("media-worker", "image-to-video", None, 3))
+BURSTS = (Burst("worker", "text-to-image", "stall=5", 8), Burst("media-worker", "image-to-video", None, 2))
 
 
 @dataclass(frozen=True)
