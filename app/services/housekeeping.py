@@ -11,6 +11,7 @@ from app.jobs import queries
 from app.jobs.states import JobState, LeaseLost
 from app.jobs.wire import MEDIA_LANE
 from app.ledger import find_last_audit, record_audit
+from app.providers.openrouter import OpenRouter
 from app.services.audit_ledger import audit_ledger
 from app.services.broker import Broker
 from app.services.end_job import fail
@@ -29,7 +30,8 @@ async def expire_jobs(broker: Broker) -> int:
     Where something may have been paid upstream the job's own step ends it, after one more question; this ends those
     that nobody can ask about, and those whose last step broke.
     """
-    looked_after = {*broker.providers, *waiting_lanes(), MEDIA_LANE}
+    calls = [OpenRouter.name] if broker.openrouter else []
+    looked_after = {*broker.providers, *waiting_lanes(), *calls, MEDIA_LANE}
     async with broker.db.statement() as db:
         overdue = await queries.list_overdue(db, lanes=looked_after, after_s=LAST_LOOK_S, limit=BATCH)
     ended = 0
