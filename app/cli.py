@@ -16,6 +16,7 @@ from app.commands.prove import prove
 from app.commands.rate import rate
 from app.commands.secrets import secrets
 from app.commands.serve import api, migrate, sandbox, worker
+from app.commands.services import services
 from app.commands.torture import torture
 from app.commands.up import up
 from app.errors import AppError, EmbeddedError
@@ -39,7 +40,7 @@ def main() -> None:
 
 for command in (up, demo, bench, torture, prove, api, worker, sandbox, migrate, secrets):
     main.add_command(command)
-for command in (account, key, grant, correct, ledger, job, rate, audit, acts):
+for command in (account, key, grant, correct, ledger, job, rate, audit, acts, services):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ TOKENS = ("kQ3vYx8Rz1LmN0pTbW5sHc7dJf2gUa9e", "Zt6bXo4KqV9wEr1yPn8mGh3sDl5jCf0u"
 
 
 def example_create(service: Service) -> dict[str, Any]:
-    """What a create answers."""
-    credits = service.examples[0].credits if service.hold is HoldKind.VISIBLE else "0"
+    """What the create of its last example answers."""
+    credits = service.examples[-1].credits if service.hold is HoldKind.VISIBLE else "0"
     return {
         "success": True, "job_id": JOB_ID, "task_id": JOB_ID, "status": service.vocabulary.words[0],
         "message": "Job created", "credits_used": float(Decimal(credits)),
@@ -23,14 +23,14 @@ def example_create(service: Service) -> dict[str, Any]:
 
 
 def example_status(service: Service) -> dict[str, Any]:
-    """What the status answers once the job has succeeded."""
+    """What the status answers once that job has succeeded."""
     return {
         "success": True, "job_id": JOB_ID, "task_id": JOB_ID,
         "status": next(word for word in service.vocabulary.words if word.lower() == "completed"),
         **({"kind": service.kind} if service.kind else {}),
         "progress": 100, "message": "Job completed", "error": None,
         **{field.name: _example(service, field) for field in service.results},
-        "credits_used": float(Decimal(service.examples[0].credits)), "processing_time_ms": 4820,
+        "credits_used": float(Decimal(service.examples[-1].credits)), "processing_time_ms": 4820,
         "created_at": "2026-05-13T09:35:51Z", "completed_at": "2026-05-13T09:35:56Z",
     }
 
@@ -38,6 +38,6 @@ def example_status(service: Service) -> dict[str, Any]:
 def _example(service: Service, field: ResultField) -> object:
     if field.example is not None:
         return field.example
-    suffix = SUFFIXES[field.name.partition("_")[0]]
+    suffix = field.suffix or SUFFIXES[field.name.partition("_")[0]]
     addresses = [f"{HOST}/files/{token}/{service.id}{suffix}" for token in TOKENS]
     return addresses if field.name.endswith("s") else addresses[0]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.catalog.rules import Rule
 from app.catalog.vocabulary import Vocabulary
@@ -37,7 +37,10 @@ def _http_url(value: str) -> str:
 
 # An address that the server fetches itself; other schemes are refused (contract 1.10). Whether it may be fetched
 # from there app.services.submit_job asks the guarded fetcher, before anything is held.
-MediaUrl = Annotated[str, StringConstraints(min_length=1, max_length=4_096), AfterValidator(_http_url)]
+MediaUrl = Annotated[
+    str, StringConstraints(min_length=1, max_length=4_096), AfterValidator(_http_url),
+    Field(json_schema_extra={"format": "uri"}),
+]
 
 
 def _not_blank(value: str) -> str:
@@ -228,27 +231,32 @@ class JobResult:
 class ResultField:
     """One field of the status answer; null until the job has succeeded (contract 1.9).
 
-    `example` is for the documentation, where the name alone does not say what a value looks like.
+    `example`, or the `suffix` of a file's address, is for the documentation, where the name alone does not tell it.
     """
 
     name: str
     read: Callable[[JobResult], object]
     schema: Mapping[str, object]
     example: object = None
+    suffix: str | None = None
 
 
 # A file's address, or words; null until there is one.
 TEXT: Mapping[str, object] = {"type": ["string", "null"]}
 
 
-def first_file(name: str) -> ResultField:
+def first_file(name: str, *, suffix: str | None = None) -> ResultField:
     """The address of the first file."""
-    return ResultField(name, lambda result: result.files[0].url if result.files else None, TEXT)
+    return ResultField(
+        name, lambda result: result.files[0].url if result.files else None, TEXT, suffix=suffix
+    )
 
 
-def second_file(name: str) -> ResultField:
+def second_file(name: str, *, suffix: str | None = None) -> ResultField:
     """The address of the second file, if there is one."""
-    return ResultField(name, lambda result: result.files[1].url if len(result.files) > 1 else None, TEXT)
+    return ResultField(
+        name, lambda result: result.files[1].url if len(result.files) > 1 else None, TEXT, suffix=suffix
+    )
 
 
 def last_file(name: str) -> ResultField:

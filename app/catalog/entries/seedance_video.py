@@ -99,7 +99,7 @@ SERVICE = Service(
         ),
     ),
     vocabulary=Vocabulary.LOWER_WITH_CANCEL,
-    results=(first_file("video_url"), second_file("audio_url")),
+    results=(first_file("video_url"), second_file("audio_url", suffix=".m4a")),
     result_kinds=Kinds.VIDEO | Kinds.AUDIO,
     finish=add_sound,
     is_cancellable=True,

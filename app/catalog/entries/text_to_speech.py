@@ -123,7 +123,7 @@ SERVICE = Service(
     hold=HoldKind.DEFERRED,
     run=LocalWork(speak, time_limit_s=6 * 3_600, lane="speech", needs="gemini"),
     vocabulary=Vocabulary.UPPER,
-    results=(first_file("audio_url"),),
+    results=(first_file("audio_url", suffix=".wav"),),
     result_kinds=Kinds.AUDIO,
     has_history=True,
     listings=(
