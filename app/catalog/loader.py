@@ -27,11 +27,17 @@ def load_catalog() -> dict[str, Service]:
         if service.id in services:
             raise CatalogMistake(f"{service.id} is defined twice")
         services[service.id] = service
+    check_catalog(services)
+    return services
+
+
+def check_catalog(services: Mapping[str, Service]) -> None:
+    """Raise CatalogMistake for an entry that contradicts itself or another."""
     for service in services.values():
         _check_fields(service)
         _check_relations(service, services)
         _check_examples(service)
-    return services
+        _check_models(service)
 
 
 def _check_fields(service: Service) -> None:
@@ -63,6 +69,16 @@ def _check_examples(service: Service) -> None:
         credits = _price(service, example, rates)
         if credits != Decimal(example.credits):
             raise CatalogMistake(f"{service.id}: an example says {example.credits} credits, its price is {credits}")
+
+
+def _check_models(service: Service) -> None:
+    """Each form names only models that it says it does, or the settings could not rename them."""
+    forms = service.run.forms if isinstance(service.run, UpstreamTask) else ()
+    for form in forms:
+        for example in service.examples:
+            model = form.task(service.request.model_validate(example.request), {}).model
+            if model not in form.models:
+                raise CatalogMistake(f"{service.id}: {model} is none of the models of its form {form.dialect}")
 
 
 def _price(service: Service, example: Example, rates: Rates) -> Decimal:
