@@ -8,15 +8,18 @@ from app.catalog.loader import load_catalog
 from app.catalog.model import Rates
 from app.jobs.states import ENDS, JobState
 from app.ledger import HoldKind
+from app.providers.openrouter import OpenRouter
 from app.torture.evidence import Evidence, Job
 from app.torture.journal import intrusions, resumed_after_s
 from app.torture.orders import PROMPT
 from app.torture.plan import CALM_AFTER_S, CALM_BEFORE_S, HOPELESS, POOR, Deed, name_in
+from app.torture.talk import CALLS
 
 Check = Callable[[Evidence], Iterator[str]]
 
 # A run in which next to nothing succeeds proves next to nothing.
 SUCCESS_SHARE = 0.5
+CALL_LANE = OpenRouter.name
 RESUME_WITHIN_S = 15.0
 
 
@@ -44,7 +47,9 @@ def accepted_exactly_once(it: Evidence) -> Iterator[str]:
             yield f"{told.order.name}: accepted, and refused with {told.refused}"
         yield from (f"{told.order.name}: its job {job_id} is lost" for job_id in told.job_ids - it.jobs.keys())
         known |= told.job_ids
-    yield from (f"job {job_id}: no client was told of it" for job_id in it.jobs.keys() - known)
+    # A call to a language model is answered by its answer: its job's id is never told.
+    unknown = {job_id for job_id in it.jobs.keys() - known if it.jobs[job_id].lane != CALL_LANE}
+    yield from (f"job {job_id}: no client was told of it" for job_id in unknown)
 
 
 def everything_ended(it: Evidence) -> Iterator[str]:
@@ -74,7 +79,7 @@ def one_debit_each(it: Evidence) -> Iterator[str]:
             yield f"job {job.id}: {len(job.holds)} holds"
             continue
         hold = job.holds[0]
-        if hold.amount != price(job):
+        if job.lane != CALL_LANE and hold.amount != price(job):
             yield f"job {job.id}: {hold.amount} held, its price is {price(job)}"
         debited = hold.kind == HoldKind.VISIBLE or hold.captured > 0
         if len(hold.booked("debit")) != debited:
@@ -108,22 +113,46 @@ def nothing_sent_twice(it: Evidence) -> Iterator[str]:
     for job_id, tasks in accepted.items():
         if len(tasks) > 1:
             yield f"job {job_id}: submitted {len(tasks)} times: {', '.join(tasks)}"
+    yield from _nothing_called_twice(it)
+
+
+def _nothing_called_twice(it: Evidence) -> Iterator[str]:
     names = {name_in(job.request.get(PROMPT) or ""): job for job in it.jobs.values()}
-    for name, count in Counter(name_in(charge.text) for charge in it.charges).items():
+    spoken = Counter(name_in(charge.text) for charge in it.charges if charge.provider != CALL_LANE)
+    for name, count in spoken.items():
         job = names.get(name)
         if job is None or count > len(job.attempts):
             yield f"{name}: paid {count} times, attempts {len(job.attempts) if job else 0}"
+    owners = {attempt.task_id: job.id for job in it.jobs.values() for attempt in job.attempts if attempt.task_id}
+    answered = Counter(owners.get(charge.id) for charge in it.charges if charge.provider == CALL_LANE)
+    lost = sum(attempt.task_id is None for job in it.jobs.values() if job.lane == CALL_LANE for attempt in job.attempts)
+    if answered.pop(None, 0) > lost:
+        yield f"more paid answers than the {lost} calls that lost theirs"
+    yield from (f"job {job_id}: {count} paid answers" for job_id, count in answered.items() if count > 1)
     for job in it.jobs.values():
         unrefused = [attempt for attempt in job.attempts if attempt.outcome not in ("refused", "failed")]
         if len(unrefused) > len({attempt.step for attempt in unrefused}):
             yield f"job {job.id}: tried again although it was not refused: {[a.outcome for a in job.attempts]}"
 
 
+def calls_cost_what_was_told(it: Evidence) -> Iterator[str]:
+    """Whoever was given a whole answer of a language model pays for it what the answer said, once."""
+    for told in it.log.told.values():
+        if told.order.service not in CALLS or told.credits is None or told.has_hung_up:
+            continue
+        job = it.jobs.get(it.keys.get(told.order.name, ""))
+        if job is None or job.state != JobState.SUCCEEDED:
+            yield f"{told.order.name}: told {told.credits} credits, its job {job.state if job else 'is not there'}"
+        elif abs(job.credits_used - told.credits) > Decimal("1e-9"):
+            yield f"{told.order.name}: told {told.credits} credits, {job.credits_used} were taken"
+
+
 def success_has_its_file(it: Evidence) -> Iterator[str]:
     """What was paid for is there and opens."""
     yield from (f"job {job_id}: {problem}" for job_id, problem in it.broken_files.items())
     for job in it.jobs.values():
-        if job.state == JobState.SUCCEEDED and not job.files and load_catalog()[job.service].result_kinds:
+        makes_files = job.lane != CALL_LANE and load_catalog()[job.service].result_kinds
+        if job.state == JobState.SUCCEEDED and makes_files and not job.files:
             yield f"job {job.id}: succeeded without a file"
 
 
@@ -157,8 +186,9 @@ def costs_are_known(it: Evidence) -> Iterator[str]:
     costs = {task.id: task.cost for task in it.tasks}
     for job in it.jobs.values():
         for attempt in job.attempts:
-            if attempt.outcome in ("done", "failed") and attempt.task_id and attempt.cost != costs[attempt.task_id]:
-                yield f"job {job.id}: cost {costs[attempt.task_id]}, written down {attempt.cost}"
+            cost = costs.get(attempt.task_id or "")
+            if attempt.outcome in ("done", "failed") and cost is not None and attempt.cost != cost:
+                yield f"job {job.id}: cost {cost}, written down {attempt.cost}"
 
 
 def jobs_go_on_soon(it: Evidence) -> Iterator[str]:
@@ -169,7 +199,7 @@ def jobs_go_on_soon(it: Evidence) -> Iterator[str]:
 
 def it_was_a_trial(it: Evidence) -> Iterator[str]:
     """Enough was asked for, enough succeeded, and the blows were struck."""
-    ends = Counter(job.state for job in it.jobs.values())
+    ends = Counter(job.state for job in it.jobs.values() if job.lane != CALL_LANE)
     could = sum(told.order.bent not in HOPELESS for told in it.log.told.values() if told.job_ids)
     if ends[JobState.SUCCEEDED] < could * SUCCESS_SHARE:
         yield f"only {ends[JobState.SUCCEEDED]} of {could} that could succeed did"
@@ -182,8 +212,9 @@ CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
         audit_is_clean, clients_had_definite_answers, accepted_exactly_once, everything_ended, clients_saw_the_truth,
-        one_debit_each, holds_ended_right, nothing_sent_twice, success_has_its_file, results_are_the_jobs_own,
-        the_hopeless_failed, leases_were_kept_to, costs_are_known, jobs_go_on_soon, it_was_a_trial,
+        one_debit_each, holds_ended_right, calls_cost_what_was_told, nothing_sent_twice, success_has_its_file,
+        results_are_the_jobs_own, the_hopeless_failed, leases_were_kept_to, costs_are_known, jobs_go_on_soon,
+        it_was_a_trial,
     )
 }  # fmt: skip
 

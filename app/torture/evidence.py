@@ -23,8 +23,8 @@ from app.media.formats import Kinds
 from app.media.probe import probe
 from app.services.take_work import hash_callback_secret
 from app.torture import journal
+from app.torture.asking import Log
 from app.torture.chaos import Done
-from app.torture.clients import Log
 from app.torture.journal import Write
 from app.torture.plan import Plan
 from app.torture.stack import Stack
@@ -64,6 +64,7 @@ class Job:
 
     id: str
     service: str
+    lane: str
     state: str
     reason: str | None
     credits: Decimal
@@ -89,17 +90,21 @@ class Task:
 class Charge:
     """A paid answer that is no task, and how its text began."""
 
+    id: str
+    provider: str
     text: str
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All of it. `broken_files` says what is wrong with a job's result, by the job's id."""
+    """All of it. `broken_files` says what is wrong with a job's result, by the job's id; `keys` are the jobs behind the
+    idempotency keys that are still kept."""
 
     plan: Plan
     log: Log
     done: Sequence[Done]
     jobs: Mapping[str, Job]
+    keys: Mapping[str, str]
     tasks: Sequence[Task]
     charges: Sequence[Charge]
     writes: Sequence[Write]
@@ -116,12 +121,14 @@ async def gather(stack: Stack, plan: Plan, log: Log, done: Sequence[Done]) -> Ev
         jobs = await _read_jobs(db)
         violations = (await audit(db)).violations
         writes = await journal.read(db)
+        kept = await db.execute(text("SELECT key, job_id FROM idempotency_keys WHERE job_id IS NOT NULL"))
+        keys = {row.key: str(row.job_id) for row in kept}
     await database.close()
     async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         tasks, charges = await _read_sandbox(http, stack.sandbox_url)
         opened = await _open_files(http, stack.api_url, jobs.values())
     broken = {job_id: problem for job_id, problem in opened if problem}
-    return Evidence(plan, log, done, jobs, tasks, charges, writes, violations, broken, len(opened))
+    return Evidence(plan, log, done, jobs, keys, tasks, charges, writes, violations, broken, len(opened))
 
 
 async def _read_jobs(db: AsyncSession) -> dict[str, Job]:
@@ -137,7 +144,7 @@ async def _read_jobs(db: AsyncSession) -> dict[str, Job]:
         attempts[row.job_id].append(Attempt(row.outcome, row.secret_hash, row.task_id, row.cost, row.step))
     return {
         str(row.id): Job(
-            id=str(row.id), service=row.service, state=row.state, reason=row.reason, credits=row.credits,
+            id=str(row.id), service=row.service, lane=row.lane, state=row.state, reason=row.reason, credits=row.credits,
             credits_used=row.credits_used, request=row.request, output_urls=row.outputs.get("urls", ()),
             files=[file["path"] for file in row.result.get("files", ())], moves=moves[row.id], holds=holds[row.id],
             attempts=attempts[row.id],
@@ -148,7 +155,7 @@ async def _read_jobs(db: AsyncSession) -> dict[str, Job]:
 
 async def _read_sandbox(http: httpx.AsyncClient, sandbox_url: str) -> tuple[list[Task], list[Charge]]:
     books = (await http.get(f"{sandbox_url}/control/books")).json(parse_float=Decimal)
-    charges = [Charge(charge["text"]) for charge in books["charges"]]
+    charges = [Charge(charge["id"], charge["provider"], charge["text"]) for charge in books["charges"]]
     return [
         Task(task["id"], hash_callback_secret((task["callback_url"] or "").rsplit("/", 1)[-1]), Decimal(task["cost"]))
         for task in books["tasks"]

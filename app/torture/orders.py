@@ -12,6 +12,7 @@ from app.catalog.loader import load_catalog
 from app.catalog.model import Service
 from app.media.formats import Kinds
 from app.torture.plan import Menu, Order
+from app.torture.talk import CALLS
 
 # What is asked for, and how often. It is most of all what is made fast: films take a core for seconds.
 WANTED: Mapping[str, float] = {
@@ -37,7 +38,7 @@ def services() -> dict[str, Service]:
 def menu() -> Menu:
     """What clients choose from."""
     cancellable = [name for name, service in services().items() if service.is_cancellable]
-    return Menu(WANTED, {name: WANTED[name] for name in cancellable})
+    return Menu({**WANTED, **CALLS}, {name: WANTED[name] for name in cancellable})
 
 
 def body_of(order: Order, service: Service, uploads: Uploads) -> dict[str, Any]:

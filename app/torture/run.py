@@ -19,9 +19,10 @@ from app.embedded.supervisor import Stop
 from app.media.formats import Kinds
 from app.services.accounts import create_account, create_key, grant
 from app.torture import evidence, journal
+from app.torture.asking import Line, Log, open_http
 from app.torture.chaos import Chaos
 from app.torture.checks import CHECKS
-from app.torture.clients import Clients, open_http
+from app.torture.clients import Clients
 from app.torture.evidence import Evidence
 from app.torture.figures import figures_of
 from app.torture.leftovers import leftovers
@@ -122,9 +123,10 @@ class Story:
             files = {Kinds.IMAGE: PICTURE, Kinds.VIDEO: film}
             uploads = {kind: await upload(http, self.keys[0], file) for kind, file in files.items()}
             began = time.monotonic()
-            clients = Clients(http, self.plan, services(), self.keys, uploads, began)
+            line = Line(http, self.keys, began + self.plan.patience_s, Log())
+            clients = Clients(line, self.plan, services(), uploads, began)
             chaos = Chaos(self.stack, self.plan, began)
             async with asyncio.TaskGroup() as group:
                 group.create_task(clients.run())
                 group.create_task(chaos.run())
-        return await evidence.gather(self.stack, self.plan, clients.log, chaos.done)
+        return await evidence.gather(self.stack, self.plan, line.log, chaos.done)
