@@ -11,11 +11,10 @@ import orjson
 from app.torture.asking import Line, Told, read
 from app.torture.plan import Order
 
-CHAT, STREAM, HANG_UP, EMBED = "chat", "chat-stream", "chat-hang-up", "embed"
+CHAT, STREAM, HANG_UP = "chat", "chat-stream", "chat-hang-up"
 # How often each is asked for, beside the services.
-CALLS: Mapping[str, float] = {CHAT: 1, STREAM: 1.5, HANG_UP: 0.7, EMBED: 0.5}
-PATHS = {EMBED: "/api/v1/embedding/create"}
-CHAT_PATH = "/api/v1/phaya-gpt/chat/completions"
+CALLS: Mapping[str, float] = {CHAT: 1, STREAM: 1.5, HANG_UP: 0.7}
+PATH = "/api/v1/phaya-gpt/chat/completions"
 # How the upstream misbehaves in these, each order by its number.
 BENT = (None, None, None, "slow=3", "stall=4", "tokens=400", "break-stream=5", "cut-stream=5", "no-done", "usage=none",
         "usage=empty", "lost-answer", "bad-json", "code=500", "code=429")  # fmt: skip
@@ -48,12 +47,9 @@ async def talk(line: Line, told: Told) -> None:
 
 def _request(line: Line, told: Told) -> dict[str, Any]:
     order = told.order
-    body: dict[str, Any] = {"input": _text(order)}
-    if order.service != EMBED:
-        body = {"messages": [{"role": "user", "content": _text(order)}], "stream": order.service != CHAT}
+    body = {"messages": [{"role": "user", "content": _text(order)}], "stream": order.service != CHAT}
     return {
-        "method": "POST", "url": PATHS.get(order.service, CHAT_PATH), "content": orjson.dumps(body),
-        "headers": line.headers(told, order.name),
+        "method": "POST", "url": PATH, "content": orjson.dumps(body), "headers": line.headers(told, order.name),
     }
 
 
