@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from app.catalog.loader import load_catalog
@@ -193,8 +194,9 @@ def costs_are_known(it: Evidence) -> Iterator[str]:
 
 def jobs_go_on_soon(it: Evidence) -> Iterator[str]:
     """After a worker's death, with nothing else amiss, its jobs are gone on with within 15 seconds."""
-    times = resume_times(it, undisturbed=True)
-    yield from (f"a job went on only after {after_s:.1f} s" for after_s in times if after_s > RESUME_WITHIN_S)
+    for job in resumptions(it, undisturbed=True):
+        if job.after_s > RESUME_WITHIN_S:
+            yield f"job {job.job_id}: {job.after_s:.1f} s after the death of its {job.part}"
 
 
 def it_was_a_trial(it: Evidence) -> Iterator[str]:
@@ -226,17 +228,24 @@ def price(job: Job) -> Decimal:
     return service.price(service.request.model_validate(job.request), rates)
 
 
-def resume_times(it: Evidence, *, undisturbed: bool) -> list[float]:
-    """Seconds until another went on with a dead worker's jobs: after every death, or after those alone that nothing
-    else made worse (Postgres away, the other worker hit, too)."""
-    found = []
-    for number, done in enumerate(it.done):
-        if done.act.deed is not Deed.KILL or done.act.part not in ("worker", "media-worker"):
-            continue
-        if undisturbed and not _is_alone(it, number):
-            continue
-        found += resumed_after_s(it.writes, done.pid, done.at)
-    return found
+@dataclass(frozen=True)
+class Resumed:
+    """A job that a dead worker had in hand, and when another went on with it."""
+
+    job_id: str
+    part: str
+    after_s: float
+
+
+def resumptions(it: Evidence, *, undisturbed: bool) -> list[Resumed]:
+    """After every worker's death, or after those alone that nothing else made worse (Postgres away, another hit)."""
+    return [
+        Resumed(str(job_id), done.act.part, after_s)
+        for number, done in enumerate(it.done)
+        if done.act.deed is Deed.KILL and done.act.part in ("worker", "media-worker")
+        if _is_alone(it, number) or not undisturbed
+        for job_id, after_s in resumed_after_s(it.writes, done.pid, done.at).items()
+    ]
 
 
 def _is_alone(it: Evidence, number: int) -> bool:

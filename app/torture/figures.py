@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from app.torture.checks import resume_times
+from app.torture.checks import Resumed, resumptions
 from app.torture.evidence import Evidence
 from app.torture.plan import Deed
 
@@ -28,8 +28,8 @@ def figures_of(it: Evidence) -> dict[str, str]:
         "refunds": str(entries["refund"]),
         "failures": _counts(Counter(job.reason for job in it.jobs.values() if job.state == "failed")),
         "results opened": str(it.opened_files),
-        "a dead worker's jobs went on after": _spread(resume_times(it, undisturbed=True)),
-        "the same, whatever else was hit": _spread(resume_times(it, undisturbed=False)),
+        "a dead worker's jobs went on after": _spread(resumptions(it, undisturbed=True)),
+        "the same, whatever else was hit": _spread(resumptions(it, undisturbed=False)),
     }  # fmt: skip
 
 
@@ -37,8 +37,8 @@ def _counts(counts: Counter[str] | Counter[str | None]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=str)) or "0"
 
 
-def _spread(seconds: list[float]) -> str:
-    if not seconds:
+def _spread(resumed: list[Resumed]) -> str:
+    if not resumed:
         return "nothing was in hand"
-    ordered = sorted(seconds)
+    ordered = sorted(job.after_s for job in resumed)
     return f"p50 {ordered[len(ordered) // 2]:.1f} s, p100 {ordered[-1]:.1f} s ({len(ordered)} jobs)"

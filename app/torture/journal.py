@@ -84,10 +84,10 @@ def intrusions(writes: Sequence[Write]) -> Iterator[Write]:
             holders.pop(write.job_id, None)
 
 
-def resumed_after_s(writes: Sequence[Write], pid: int, died_at: datetime) -> list[float]:
+def resumed_after_s(writes: Sequence[Write], pid: int, died_at: datetime) -> dict[UUID, float]:
     """For each job that the process held when it died, the seconds until somebody else went on with it."""
     held: set[UUID] = set()
-    found: list[float] = []
+    found: dict[UUID, float] = {}
     for write in writes:
         if write.at <= died_at:
             if write.is_claim and write.writer == process_name(pid):
@@ -96,5 +96,5 @@ def resumed_after_s(writes: Sequence[Write], pid: int, died_at: datetime) -> lis
                 held.discard(write.job_id)
         elif write.job_id in held:
             held.discard(write.job_id)
-            found.append((write.at - died_at).total_seconds())
+            found[write.job_id] = (write.at - died_at).total_seconds()
     return found
