@@ -46,7 +46,7 @@ QUIET_START_S = 2.0
 
 # How fast a dead worker's jobs go on is measured with nothing else amiss for so long before and after its death.
 CALM_BEFORE_S = 5.0
-CALM_AFTER_S = 15.0
+CALM_AFTER_S = 13.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,7 @@ def make_plan(seed: int, size: Size, menu: Menu) -> Plan:
     """Everything that will happen."""
     chance = random.Random(seed)  # noqa: S311 - a plan, no secret
     bursts = BURSTS if size.kills > len(BURSTS) else ()
-    orders_end_s = QUIET_START_S + size.jobs / size.per_s
-    storm_s = max(QUIET_START_S, orders_end_s - len(bursts) * (CALM_BEFORE_S + CALM_AFTER_S))
+    storm_s = QUIET_START_S + size.jobs / size.per_s
     acts = _storm(chance, size.kills - len(bursts), each=max(1, size.kills // 10), until_s=storm_s)
     acts += _faults(chance, storm_s)
     orders: list[Order] = []
@@ -150,9 +149,9 @@ def make_plan(seed: int, size: Size, menu: Menu) -> Plan:
         numbers = range(len(orders), len(orders) + burst.count)
         orders += [Order(number, at_s - chance.uniform(0.5, 2), 0, burst.service, burst.bent) for number in numbers]
         at_s += CALM_AFTER_S
-    orders += [_order(chance, number, orders_end_s, size, menu) for number in range(len(orders), size.jobs)]
-    end_s = max(orders_end_s, at_s) + size.patience_s
-    return Plan(seed, sorted(orders, key=lambda order: order.at_s), sorted(acts, key=lambda act: act.at_s), end_s)
+    orders += [_order(chance, number, storm_s, size, menu) for number in range(len(orders), size.jobs)]
+    return Plan(seed, sorted(orders, key=lambda order: order.at_s), sorted(acts, key=lambda act: act.at_s),
+                at_s + size.patience_s)
 
 
 def _order(chance: random.Random, number: int, until_s: float, size: Size, menu: Menu) -> Order:
