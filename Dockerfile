@@ -24,7 +24,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends fontconfig fonts-thai-tlwg tini \
     && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
     && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin phaya \
-    && install --directory --owner phaya --group phaya --mode 0700 /var/lib/phaya
+    && install --directory --owner phaya --group phaya --mode 0700 /var/lib/phaya /var/lib/phaya/files
 COPY --from=build /opt/phaya /opt/phaya
 # FFmpeg is the wheel's, pinned by its hash, because that is the one that the tests run; Debian's would bring 226 packages.
 RUN ln -s /opt/phaya/lib/python3*/site-packages/imageio_ffmpeg/binaries/ffmpeg-* /usr/local/bin/ffmpeg && ffmpeg -version

@@ -12,6 +12,7 @@ from pathlib import Path
 
 # 256 bits, in letters that mean nothing to a shell, a URL or a .env file.
 SECRET_BYTES = 32
+SECRETS = ("postgres", "database", "redis", "metrics")
 
 TEMPLATE = """\
 # The secrets and settings of this deployment, for `docker compose`. Keep a copy beside your backups, and nowhere else.
@@ -21,6 +22,8 @@ TEMPLATE = """\
 POSTGRES_PASSWORD={postgres}
 DATABASE_PASSWORD={database}
 REDIS_PASSWORD={redis}
+# Lets Prometheus read /metrics (docs/metrics.md).
+PHAYA_METRICS_TOKEN={metrics}
 
 # Providers: one without a key is off; several keys (`a,b`) take turns.
 PHAYA_KIE_API_KEYS=
@@ -35,8 +38,7 @@ PHAYA_WHISPER_API_KEYS=
 
 def render() -> str:
     """A whole `.env`, with secrets that nobody had before."""
-    postgres, database, redis = (secrets.token_hex(SECRET_BYTES) for _ in range(3))
-    return TEMPLATE.format(postgres=postgres, database=database, redis=redis)
+    return TEMPLATE.format_map({name: secrets.token_hex(SECRET_BYTES) for name in SECRETS})
 
 
 def write(path: Path) -> None:

@@ -43,10 +43,10 @@ def test_old_secrets_are_never_overwritten(tmp_path: Path) -> None:
 
 def test_every_secret_is_another() -> None:
     values = [item for _ in range(2) for item in parse(render()).items()]
-    passwords = [value for name, value in values if name.endswith("_PASSWORD")]
+    secrets = [value for name, value in values if name.endswith(("_PASSWORD", "_TOKEN"))]
 
-    assert len(passwords) == len(set(passwords)) == 6
-    assert all(len(password) == 64 for password in passwords)
+    assert len(secrets) == len(set(secrets)) == 8
+    assert all(len(secret) == 64 for secret in secrets)
 
 
 def test_a_broker_takes_it_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
