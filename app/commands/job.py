@@ -10,6 +10,7 @@ from app.commands.operator import (
     after_id,
     as_json,
     changing,
+    checked,
     find_account_id,
     limit,
     print_fields,
@@ -33,7 +34,7 @@ SHOWN = ("id", "account_id", "key_id", "service", "lane", "state", "credits", "c
 
 @click.group()
 def job() -> None:
-    """Read and cancel jobs."""
+    """Read, cancel and settle jobs."""
 
 
 @job.command(name="list")
@@ -114,3 +115,24 @@ def cancel(job_id: UUID, *, as_json: bool) -> None:
         print_json(CancelAnswer(job_id=job_id, state=state))
     else:
         click.echo(f"The job is {state}")
+
+
+@job.command()
+@click.argument("job_id", type=click.UUID)
+@click.option("--succeeded/--failed", "has_succeeded", required=True, default=None, help="What the provider says.")
+@click.option("--task", "task_id", help="The provider's id of the task that was done.")
+@click.option("--note", required=True, help="How that was found out; kept with the act.")
+@as_json
+def resolve(job_id: UUID, *, has_succeeded: bool, task_id: str | None, note: str, as_json: bool) -> None:
+    """Settle JOB_ID, whose answer was lost or which is flagged (docs/decisions/0009-late-success.md)."""
+    from app.api.admin.schemas import Resolution, ResolveAnswer
+    from app.services.resolve_job import Finding, resolve_job
+
+    outcome = "succeeded" if has_succeeded else "failed"
+    asked = checked(Resolution, outcome=outcome, task_id=task_id, note=note)
+    finding = Finding(has_succeeded, asked.note, asked.task_id)
+    state = changing(lambda db: resolve_job(db, job_id, finding, actor=ACTOR))
+    if as_json:
+        print_json(ResolveAnswer(job_id=job_id, state=state))
+    else:
+        click.echo("Its task is taken up" if state == "unclear" else f"The job is {state}")

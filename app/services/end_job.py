@@ -54,6 +54,11 @@ async def cancel(db: AsyncSession, job: Job) -> bool:
     return True
 
 
+async def unflag(db: AsyncSession, job: Job) -> None:
+    """An operator has looked at it."""
+    await _write(db, job.id, is_flagged=False)
+
+
 async def _end(db: AsyncSession, job: Job, target: JobState, *, detail: str | None = None) -> None:
     if not await move(db, job.id, source=job.state, target=target, fence=job.fence, detail=detail):
         raise LeaseLost(f"{job.id} at fence {job.fence}")

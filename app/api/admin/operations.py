@@ -15,6 +15,7 @@ from app.jobs.states import JobState
 from app.services import admin_rates, admin_views
 from app.services.audit_ledger import audit_ledger
 from app.services.cancel_job import cancel_for_operator
+from app.services.resolve_job import Finding, resolve_job
 
 router = APIRouter(tags=["Admin: operations"])
 
@@ -52,6 +53,20 @@ async def cancel_job(broker: BrokerDep, key: Admin, job_id: JobId) -> schemas.Ca
     async with broker.db.transaction() as db:
         state = await cancel_for_operator(db, job_id, actor=str(key.id))
     return schemas.CancelAnswer(job_id=job_id, state=state)
+
+
+@router.post(
+    "/jobs/{job_id}/resolve", summary="Settle a job whose answer was lost, or that is flagged",
+    openapi_extra=described(schemas.Resolution), responses=error_responses(400, 404, 409, 413, 422),
+)
+async def post_resolution(
+    broker: BrokerDep, key: Admin, job_id: JobId,
+    body: Annotated[schemas.Resolution, Depends(body_of(schemas.Resolution))],
+) -> schemas.ResolveAnswer:
+    finding = Finding(body.outcome == "succeeded", body.note, body.task_id)
+    async with broker.db.transaction() as db:
+        state = await resolve_job(db, job_id, finding, actor=str(key.id))
+    return schemas.ResolveAnswer(job_id=job_id, state=state)
 
 
 @router.get("/ledger", summary="Entries, newest first", responses=error_responses(404, 422))

@@ -275,6 +275,22 @@ class JobAnswer(Ok, Job):
         return cls.model_validate(vars(dossier.job) | parts)
 
 
+class Resolution(Body):
+    """What an operator found out about a job whose answer was lost. A success of a live job names the provider's task:
+    its result is fetched and stored before it is charged."""
+
+    outcome: Literal["succeeded", "failed"]
+    task_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    note: Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+
+
+class ResolveAnswer(Ok):
+    """The job's state now: `unclear` while its task is being taken up, or the end that it has reached."""
+
+    job_id: UUID
+    state: JobState
+
+
 class CancelAnswer(Ok):
     """The job's state now; anything but `cancelled` is the end that it had reached before."""
 
