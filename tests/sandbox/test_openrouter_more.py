@@ -59,7 +59,7 @@ def test_other_kinds_of_input_and_the_list_of_models(client: Client) -> None:
 
     assert len(embed(client, [1, 2, 3]).json()["data"]) == 1
     assert len(embed(client, parts).json()["data"]) == 1
-    assert [model["id"] for model in listed] == ["qwen/qwen3-embedding-8b"]
+    assert [model["id"] for model in listed] == ["qwen/qwen3-embedding-8b", "openai/text-embedding-3-small"]
 
 
 def test_a_response(client: Client) -> None:

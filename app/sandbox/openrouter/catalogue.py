@@ -21,6 +21,7 @@ class Model:
     outputs: tuple[str, ...] = ("text",)
     stops_billing: bool = False
     overrides: tuple[JsonObject, ...] = ()
+    vector_size: int = 0
 
     @property
     def is_chat(self) -> bool:
@@ -104,6 +105,18 @@ MODELS = {
             most_out=None,
             inputs=("text",),
             outputs=("embeddings",),
+            vector_size=4096,
+        ),
+        Model(
+            id="openai/text-embedding-3-small",
+            name="OpenAI: Text Embedding 3 Small",
+            provider="OpenAI",
+            prompt=_usd("0.02"),
+            context=8_192,
+            most_out=None,
+            inputs=("text",),
+            outputs=("embeddings",),
+            vector_size=1536,
         ),
     )
 }

@@ -22,7 +22,6 @@ from app.sandbox.replies import json_reply
 from app.sandbox.tasks import JsonObject
 
 DEFAULT = "qwen/qwen3-embedding-8b"
-SIZE = 4096
 LEAST_SIZE = 32
 
 
@@ -33,7 +32,8 @@ async def embed(call: Call) -> Response:
     texts = _texts(body.get("input"))
     call.text = texts[0]
     asked = call.obey("\n".join(texts))
-    model, size = _model(call), _size(body)
+    model = _model(call)
+    size = _size(body, model)
     require_money(call)
     await asyncio.sleep(FIRST_TOKEN_S * call.world.config.time_scale if asked.slow is None else asked.slow)
     if asked.fail:
@@ -92,15 +92,15 @@ def _text(item: Any) -> str:
             return ""
 
 
-def _size(body: JsonObject) -> int:
-    size = body.get("dimensions") or SIZE
-    if not isinstance(size, int) or not LEAST_SIZE <= size <= SIZE:
-        raise Refused(400, f"dimensions must be {LEAST_SIZE} to {SIZE}")
+def _size(body: JsonObject, model: Model) -> int:
+    size = body.get("dimensions") or model.vector_size
+    if not isinstance(size, int) or not LEAST_SIZE <= size <= model.vector_size:
+        raise Refused(400, f"dimensions must be {LEAST_SIZE} to {model.vector_size}")
     return size
 
 
 @lru_cache(maxsize=256)
-def vector(text: str, size: int = SIZE) -> tuple[float, ...]:
+def vector(text: str, size: int) -> tuple[float, ...]:
     """The text's vector of length 1; a shorter one is the beginning of the long one, stretched to length 1."""
     raw = struct.unpack(f"{size}b", hashlib.shake_128(text.encode()).digest(size))
     length = sum(part * part for part in raw) ** 0.5 or 1.0
