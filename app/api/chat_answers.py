@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.api.event_stream import DONE, KEEP_ALIVE, Line, frame
+from app.api.openai_errors import openai_error_of
+from app.errors import AppError
 from app.providers.http import ANSWER_LIMIT_BYTES
 from app.providers.openrouter_chat import ChunkReader, read_completion
 from app.providers.openrouter_usage import Said, Usage
@@ -50,6 +52,9 @@ class ChatForm:
             for choice in answer.document["choices"]
         ]
         return frame({**head, "choices": choices}) + self.last_chunk(head, answer) + DONE
+
+    def explain(self, error: AppError) -> bytes:
+        return frame(openai_error_of(error))
 
     def last_chunk(self, head: dict[str, Any], answer: Answer) -> bytes:
         """What was used and charged, if the client wants to know it."""

@@ -9,7 +9,6 @@ from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.answers import answer_app_error, json_bytes
-from app.api.openai_errors import openai_error_of
 from app.errors import AppError
 
 HEADERS = {
@@ -25,11 +24,6 @@ def frame(data: object, *, event: str | None = None) -> bytes:
     """One event."""
     name = f"event: {event}\n".encode() if event else b""
     return name + b"data: " + json_bytes(data) + b"\n\n"
-
-
-def error_frame(error: AppError) -> bytes:
-    """A refusal in mid-stream."""
-    return frame(openai_error_of(error))
 
 
 class Line:
@@ -60,10 +54,10 @@ Tell = Callable[[Line], Awaitable[None]]
 
 class EventStream(Response):
     """The answer to a request that is told as it comes. A refusal before it begins is an ordinary error answer; one in
-    mid-stream is a last frame, as OpenAI's SDKs read it."""
+    mid-stream is a last frame, which `explain` writes."""
 
     def __init__(
-        self, request: Request, tell: Tell, *, explain: Callable[[AppError], bytes] = error_frame,
+        self, request: Request, tell: Tell, *, explain: Callable[[AppError], bytes],
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()

@@ -5,10 +5,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.api.schemas import CREDITS, error_responses
+from app.api.openai_errors import openai_status
+from app.api.schemas import CREDITS, DESCRIPTIONS, error_responses
 from app.catalog.language.chat import ChatRequest
+from app.catalog.language.embedding import EmbeddingRequest
+from app.catalog.language.responses import ResponseRequest
 
-REQUESTS: tuple[type[BaseModel], ...] = (ChatRequest,)
+REQUESTS: tuple[type[BaseModel], ...] = (ChatRequest, EmbeddingRequest, ResponseRequest)
 
 COUNT = {"type": "integer", "minimum": 0}
 CHAT_USAGE = {
@@ -17,7 +20,39 @@ CHAT_USAGE = {
     "required": ["prompt_tokens", "completion_tokens", "total_tokens"],
 }
 CHAT_EXAMPLE = {"messages": [{"role": "user", "content": "สวัสดี"}]}
+INPUT_USAGE = {
+    "type": "object", "properties": {"prompt_tokens": COUNT, "total_tokens": COUNT},
+    "required": ["prompt_tokens", "total_tokens"],
+}
+VECTOR = {"oneOf": [{"type": "array", "items": {"type": "number"}},
+                    {"type": "string", "description": "Little-endian 32-bit floats in base64, if that was asked for"}]}
+VECTORS = {"type": "array", "items": {
+    "type": "object", "properties": {"object": {"const": "embedding"}, "index": COUNT, "embedding": VECTOR},
+    "required": ["object", "index", "embedding"],
+}}
+EMBEDDING_EXAMPLE = {"input": ["คลิปแรก", "คลิปที่สอง"]}
+RESPONSE_EXAMPLE = {"model": "gpt-5.4-mini", "input": "สวัสดี"}
+OPENAI_ERROR = {
+    "type": "object", "required": ["error"],
+    "properties": {"error": {
+        "type": "object", "required": ["message", "type", "param", "code"],
+        "properties": {
+            "message": {"type": "string"}, "type": {"type": "string"}, "param": {"type": ["string", "null"]},
+            "code": {"type": "string"},
+        },
+    }},
+}
 CALL_ERRORS = error_responses(400, 401, 402, 403, 409, 413, 422, 429, 502, 503)
+
+
+def openai_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route that speaks as OpenAI does."""
+    content = {"application/json": {"schema": OPENAI_ERROR}}
+    descriptions = DESCRIPTIONS | {404: "No such model"}
+    return {openai_status(status): {"description": descriptions[status], "content": content} for status in statuses}
+
+
+OPENAI_CALL_ERRORS = openai_errors(400, 401, 402, 403, 404, 409, 413, 429, 502, 503)
 
 
 def language_request_schemas() -> dict[str, Any]:
@@ -87,3 +122,49 @@ PRICING = answer({
         "type": "object", "properties": {"input": CREDITS, "output": CREDITS}, "required": ["input", "output"],
     }},
 })
+OWN_EMBEDDING = answer({
+    "success": {"const": True}, "id": {"type": "string"}, "model": {"type": "string"}, "data": VECTORS,
+    "usage": INPUT_USAGE, "credits_used": CREDITS,
+})
+EMBEDDING_PRICING = answer({
+    "success": {"const": True}, "model": {"type": "string"}, "currency": {"const": "THB"},
+    "unit": {"const": "per_million_tokens"}, "input": CREDITS, "dimensions": COUNT,
+})
+OPENAI_CHAT = answer(
+    {
+        "id": {"type": "string"}, "object": {"const": "chat.completion"}, "created": COUNT, "model": {"type": "string"},
+        "choices": {"type": "array", "items": {
+            "type": "object",
+            "properties": {"index": COUNT, "message": {"type": "object"}, "finish_reason": {"type": "string"}},
+            "required": ["index", "message", "finish_reason"],
+        }},
+        "usage": CHAT_USAGE, "credits_used": CREDITS,
+    },
+    streams=True,
+)
+OPENAI_EMBEDDINGS = answer({
+    "object": {"const": "list"}, "data": VECTORS, "model": {"type": "string"}, "usage": INPUT_USAGE,
+    "credits_used": CREDITS,
+})
+OPENAI_RESPONSE = answer(
+    {
+        "id": {"type": "string"}, "object": {"const": "response"}, "created_at": COUNT, "model": {"type": "string"},
+        "status": {"enum": ["completed", "incomplete"]}, "output": {"type": "array", "items": {"type": "object"}},
+        "usage": {
+            "type": "object",
+            "properties": {"input_tokens": COUNT, "output_tokens": COUNT, "total_tokens": COUNT},
+            "required": ["input_tokens", "output_tokens", "total_tokens"],
+        },
+        "credits_used": CREDITS,
+    },
+    streams=True,
+)
+_MODEL = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"}, "object": {"const": "model"}, "created": COUNT, "owned_by": {"type": "string"},
+    },
+    "required": ["id", "object", "created", "owned_by"],
+}
+OPENAI_MODEL = {"description": "OK", "content": {"application/json": {"schema": _MODEL}}}
+OPENAI_MODELS = answer({"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}})

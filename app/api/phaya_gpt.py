@@ -1,5 +1,7 @@
 """Chat under the product's own name (contract 3.1 and 3.2)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ from app.api.answers import json_answer
 from app.api.chat_answers import ChatForm
 from app.api.deps import BrokerDep, Caller, authenticate, broker_of, parse_checked, read_body, require_scope
 from app.api.hot import HotRoutes
-from app.api.language_calls import answer_call
+from app.api.language_calls import answer_call, answer_stream
 from app.api.language_schemas import CALL_ERRORS, CHAT_EXAMPLE, FLAT_CHAT, MODELS, PRICING, language_request
 from app.api.schemas import error_responses
 from app.catalog.language.chat import ChatRequest
@@ -55,15 +57,23 @@ async def complete(request: Request) -> Response:
     asked, raw = parse_checked(ChatRequest, body)
     order = await _order(broker_of(request), asked, raw)
     form = ChatForm(model=TITLE, is_flat=True, shows_usage=True)
-    return await answer_call(request, key, order, form, body=body)
+    answer = answer_stream if order.streams else answer_call
+    return await answer(request, key, order, form, body=body)
 
 
-async def _order(broker: Broker, asked: ChatRequest, raw: dict[str, Any]) -> Order:
+@contextmanager
+def naming_model() -> Iterator[None]:
+    """A model that does not exist is a bad value of a field here; what is not found is a job or a route."""
     try:
-        order = await chat_order(broker, asked, raw)
+        yield
     except NotFound as error:
         field: FieldError = {"loc": ("body", "model"), "msg": error.message, "type": "enum"}
         raise Invalid(f"model: {error.message}", fields=[field]) from error
+
+
+async def _order(broker: Broker, asked: ChatRequest, raw: dict[str, Any]) -> Order:
+    with naming_model():
+        order = await chat_order(broker, asked, raw)
     is_default = order.model.id == broker.settings.chat_default_model
     # Other models refuse a temperature that they do not know; nobody asked for one here.
     if asked.temperature is None and is_default:

@@ -29,7 +29,7 @@ def read_completion(content: bytes) -> Said:
     body = _object(content)
     if "error" in body:
         raise read_error_object(body["error"])
-    with _understanding(content):
+    with understanding(content):
         usage = read_usage(body.get("usage"))
         choices = [_whole_choice(choice) for choice in body["choices"]]
         if usage is None or not choices:
@@ -71,7 +71,7 @@ class ChunkReader:
         Raises Broken for an error in mid-stream, Unclear for a chunk that cannot be understood.
         """
         chunk = _object(data)
-        with _understanding(data):
+        with understanding(data):
             choices: list[dict[str, Any]] = chunk.get("choices") or []
             if "error" in chunk or any(choice.get("finish_reason") == "error" for choice in choices):
                 raise read_error_object(chunk.get("error"))
@@ -150,7 +150,7 @@ def _fields(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    with _understanding(data):
+    with understanding(data):
         value = orjson.loads(data)
         if not isinstance(value, dict):
             raise TypeError("not an object")
@@ -158,7 +158,7 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def _understanding(data: bytes) -> Iterator[None]:
+def understanding(data: bytes) -> Iterator[None]:
     """An answer of a shape that we do not know is one of unknown outcome."""
     try:
         yield

@@ -113,9 +113,9 @@ async def _tell(broker: Broker, call: Call, teller: Teller) -> None:
             await teller.begin()
             async with aclosing(answer.events()) as events:
                 async for event in events:
-                    await teller.tell(event)
-                    if teller.is_over:
-                        break
+                    # Behind the last word too: only a connection that was read to its end is used again.
+                    if not teller.is_over:
+                        await teller.tell(event)
         finally:
             await noting
     if not teller.is_whole:

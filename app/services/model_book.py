@@ -39,6 +39,15 @@ class PricedModel:
     most_out: int | None = None
 
 
+@dataclass(frozen=True)
+class OfferedModel:
+    """A model under one of the ids that clients may use."""
+
+    id: str
+    created: int
+    owner: str
+
+
 @dataclass
 class _Listing:
     models: Mapping[str, ListedModel] = field(default_factory=dict)
@@ -92,6 +101,17 @@ class ModelBook:
     async def list_chat(self) -> list[ListedModel]:
         """The models that can chat, by their ids. Raises Unavailable, UpstreamFailed."""
         return sorted((it for it in (await self.listed()).values() if it.chats), key=lambda model: model.id)
+
+    async def offered(self) -> list[OfferedModel]:
+        """Every id that may be asked for, the provider's own and ours. Raises Unavailable, UpstreamFailed."""
+        listed = await self.listed()
+        names = {CHAT: self._settings.chat_default_model, **self._settings.model_aliases}
+        ids = {model_id: model_id for model_id in sorted(listed)} | {
+            name: model_id for name, model_id in names.items() if model_id in listed
+        }
+        return [
+            OfferedModel(name, listed[model_id].created, model_id.partition("/")[0]) for name, model_id in ids.items()
+        ]
 
     async def close(self) -> None:
         """Stop asking."""

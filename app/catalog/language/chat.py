@@ -86,7 +86,7 @@ class AudioPart(Lenient):
 Part = Annotated[TextPart | RefusalPart | ImagePart | AudioPart, Field(discriminator="type")]
 
 
-class Message(Lenient):
+class ChatMessage(Lenient):
     """One message. Content may be missing only where the assistant called tools."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -107,7 +107,7 @@ class FunctionObject(Lenient):
     name: str = Field(min_length=1, max_length=64)
 
 
-class Tool(Lenient):
+class ChatTool(Lenient):
     """A function, or OpenAI's and OpenRouter's own names for a search in the web."""
 
     type: str
@@ -143,7 +143,7 @@ Stop = Annotated[list[str], Field(max_length=4)]
 class ChatRequest(Lenient):
     """A conversation to be continued."""
 
-    messages: list[Message] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1)
     model: str | None = Field(default=None, min_length=1, max_length=200)
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
@@ -152,7 +152,7 @@ class ChatRequest(Lenient):
     stream_options: StreamOptions | None = None
     web_search: bool | None = False
     web_search_options: dict[str, Any] | None = None
-    tools: list[Tool] | None = None
+    tools: list[ChatTool] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None

@@ -23,6 +23,8 @@ PRICE_LISTS: Mapping[str, Mapping[str, str]] = {
     EMBEDDING: {"input": "2.8"},
 }
 MODEL_RATE = re.compile(r"[^/]+(/[^/]+)*/((input|output)(>\d+)?|request|web_search)")
+# Of the default embedding model (contract 3.3).
+EMBEDDING_DIMENSIONS = 4_096
 CHAT_PLACES = 6
 EMBEDDING_PLACES = 8
 MILLION = 1_000_000
