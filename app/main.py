@@ -13,9 +13,11 @@ from app.api import callbacks, files, health, media, metrics, user
 from app.api.admin import routes as admin_routes
 from app.api.answers import answer_app_error, answer_crash, answer_http_error, answer_validation_error
 from app.api.edge import Edge
+from app.api.embedding import embedding_routes
 from app.api.generation import generation_routes
 from app.api.hot import HotPath, HotRoutes
 from app.api.language_schemas import language_request_schemas
+from app.api.openai import openai_routes
 from app.api.phaya_gpt import phaya_gpt_routes
 from app.api.schemas import COMPONENTS, request_schemas
 from app.catalog.loader import load_catalog
@@ -43,7 +45,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     hot = HotRoutes()
     app.include_router(generation_routes(catalog, hot))
-    app.include_router(phaya_gpt_routes(hot))
+    for routes in (phaya_gpt_routes, embedding_routes, openai_routes):
+        app.include_router(routes(hot))
     for module in (media, user, admin_routes, files, callbacks, health, metrics):
         app.include_router(module.router)
     app.add_exception_handler(AppError, answer_app_error)
