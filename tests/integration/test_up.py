@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
     "PYTHONPATH": str(ROOT)
 }
 PARTS = ("api", "worker", "media-worker", "postgres", "redis", "sandbox")
-WITHIN_S = 60
+WITHIN_S = 120
+
+pytestmark = pytest.mark.timeout(300)  # Whole stacks start here, on whatever else the machine does.
 
 
 @dataclass
@@ -114,6 +118,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield up
 
 
+def balance_of(up: Up) -> Decimal:
+    return Decimal(str(up.get("/api/v1/user/credits").json()["credits_balance"]))
+
+
 def test_once_everything_answers_the_ready_file_tells_where(shared: Up) -> None:
     ready = shared.ready()
 
@@ -140,6 +148,25 @@ def test_the_lines_to_paste_make_a_picture_and_a_video(shared: Up) -> None:
     picture, video = (httpx.get(url) for url in shown.split())
     assert picture.headers["content-type"] in ("image/png", "image/jpeg")
     assert video.headers["content-type"] == "video/mp4"
+
+
+def test_the_demo_ends_with_files_costs_and_balances_that_add_up(shared: Up) -> None:
+    before = balance_of(shared)
+    command = [*PHAYA, "demo", "--data", str(shared.data)]
+    shown = subprocess.run(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, timeout=WITHIN_S, check=True
+    ).stdout
+    after = balance_of(shared)
+
+    bill = dict(re.findall(r"^  (Upload|Video|Picture|Chat) +([\d.]+)", shown, re.MULTILINE))
+    balance = re.search(r"Balance +([\d,.]+) before, ([\d,.]+) after: ([\d.]+) spent", shown)
+    assert balance is not None
+    first, last, spent = (Decimal(amount.replace(",", "")) for amount in balance.groups())
+    assert (bill["Upload"], bill["Video"], bill["Picture"]) == ("0.00", "0.50", "1.00")
+    assert (first, last) == (before, after)
+    assert sum(map(Decimal, bill.values())) == first - last == spent
+    for kind in ("image/jpeg", "video/mp4"):
+        assert kind in shown
 
 
 def test_a_killed_part_comes_back_under_a_new_id_that_the_ready_file_names(shared: Up) -> None:
