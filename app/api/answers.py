@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from app.api.openai_errors import openai_error, openai_error_of, openai_status, speaks_openai
 from app.errors import AppError, DatabaseAway, FieldError, InsufficientCredits, Invalid, InvalidKey, TooManyRequests
 
+# What says that an answer is that of an earlier request with the same `Idempotency-Key`.
+REPLAYED = {"Idempotent-Replayed": "true"}
 STATUS_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "file_too_large"}
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from app.accounts.keys import KeyRecord
-from app.api.answers import json_answer
+from app.api.answers import REPLAYED, json_answer
 from app.api.deps import (
     Caller,
     authenticate,
@@ -83,7 +83,7 @@ def _add_create(router: APIRouter, service: Service, hot: HotRoutes) -> None:
         created = await submit_job(broker, key, service, asked, message=message, idempotency=idempotency)
         if created.is_replay:
             view = await find_own(broker, key, created.job_id, {service.id: service}, now=True)
-            return json_answer(_replayed_body(service, view), headers={"Idempotent-Replayed": "true"})
+            return json_answer(_replayed_body(service, view), headers=REPLAYED)
         return json_answer(_fresh_body(service, created.job_id, message, created.credits))
 
     hot.creates[PREFIX + service.create_path] = create

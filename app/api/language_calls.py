@@ -6,7 +6,7 @@ from typing import Protocol
 from fastapi import Request, Response
 
 from app.accounts.keys import KeyRecord
-from app.api.answers import json_answer
+from app.api.answers import REPLAYED, json_answer
 from app.api.deps import broker_of, idempotency_of
 from app.api.event_stream import EventStream, Line
 from app.errors import AppError
@@ -15,8 +15,6 @@ from app.providers.openrouter_usage import Said
 from app.services.make_call import Teller, call_stream, call_whole
 from app.services.order_call import Call, Order, order_call
 from app.services.replay_call import Answer, replay_call
-
-REPLAYED = {"Idempotent-Replayed": "true"}
 
 
 class AnswerForm(Protocol):

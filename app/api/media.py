@@ -1,40 +1,46 @@
 """Uploads, and how busy the media workers are (contract 4.3)."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
-from app.api.answers import json_answer
+from app.api.answers import REPLAYED, json_answer
 from app.api.deps import BrokerDep, Caller, require_scope
 from app.api.generation import base_url
 from app.api.receive_upload import receive_upload
 from app.api.schemas import error_responses
 from app.errors import Invalid, MediaError
-from app.files.models import FileRole
 from app.files.register import file_path
-from app.media.formats import Kinds
 from app.media.process import work_folder
-from app.services.keep_files import keep_file
+from app.services.keep_upload import Upload, keep_upload
 from app.services.queue_stats import queue_stats
 
 router = APIRouter(prefix="/api/v1/media", tags=["Media"])
 
-UPLOAD_BODY = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": {
-    "type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}},
-}}}}}
+UPLOAD_REQUEST: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": {
+        "type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}},
+    }}}},
+    "parameters": [
+        {"name": "Idempotency-Key", "in": "header", "required": False,
+         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+         "description": "The same key and file give the same address again, for 7 days"},
+    ],
+}
 
 
 @router.post(
     "/upload", summary="Store a picture, a video or a sound; its address is an input for every service",
-    openapi_extra=UPLOAD_BODY, responses=error_responses(400, 401, 403, 413, 422, 429),
+    openapi_extra=UPLOAD_REQUEST, responses=error_responses(400, 401, 403, 413, 422, 429),
 )
 async def upload(request: Request, broker: BrokerDep, key: Caller) -> Response:
     require_scope(key, "media", "image", "video", "audio")
     with work_folder(broker.settings.work_dir) as folder:
         received = await receive_upload(request, folder, limit_bytes=broker.settings.upload_limit_bytes)
         try:
-            file = await keep_file(
-                broker, received.path, account_id=key.account_id, role=FileRole.UPLOAD,
-                kinds=Kinds.IMAGE | Kinds.VIDEO | Kinds.AUDIO, name=received.filename, size=received.size,
-                sha256=received.sha256,
+            file, is_replay = await keep_upload(
+                broker, Upload(received.path, received.filename, received.size, received.sha256),
+                account_id=key.account_id, key=request.headers.get("idempotency-key"), route=request.url.path,
             )
         except MediaError as refusal:
             problem = str(refusal)
@@ -45,7 +51,7 @@ async def upload(request: Request, broker: BrokerDep, key: Caller) -> Response:
     return json_answer({
         "success": True, "url": url, "file_url": url, "filename": file.filename, "content_type": file.content_type,
         "size": file.size,
-    })
+    }, headers=REPLAYED if is_replay else None)
 
 
 @router.get("/queue/stats", summary="How busy the media workers are", responses=error_responses(401, 403, 429))

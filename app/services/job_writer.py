@@ -103,7 +103,7 @@ class JobWriter:
         kept, created_at = row
         assert kept.job_id is not None
         if kept.body_hash != bytes.fromhex(idempotency.body_hash):
-            raise _reused()
+            raise reused_key()
         return Created(kept.job_id, created_at, is_replay=True, response=kept.response)
 
     async def close(self) -> None:
@@ -123,12 +123,13 @@ class JobWriter:
         if row.r_outcome in ("held", "replayed"):
             return Created(row.r_job_id, row.r_created_at, row.r_outcome == "replayed", job.credits, row.r_response)
         if row.r_outcome == "key_reused":
-            return _reused()
+            return reused_key()
         async with self._db.statement() as db:
             return await shortage(db, job.account_id, job.key_id, required=job.credits)
 
 
-def _reused() -> Invalid:
+def reused_key() -> Invalid:
+    """The refusal of a key that stands for another request."""
     return Invalid("This Idempotency-Key was used with another body", code="idempotency_key_reused")
 
 
