@@ -20,19 +20,22 @@ OWN_BITS_V6 = 64
 class GuessBrake:
     """One for each process. Keys have 285 bits: this keeps guessers off the database rather than off the keys."""
 
-    def __init__(self, *, free: int = FREE, per_second: float = PER_SECOND) -> None:
+    def __init__(
+        self, *, free: int = FREE, per_second: float = PER_SECOND, wait_most_s: float = WAIT_MOST_S
+    ) -> None:
+        self._wait_most_s = wait_most_s
         self._free_s = free / per_second
         self._each_s = 1 / per_second
         # When each address has worked off its guesses.
         self._settled_at: dict[str, float] = {}
 
     async def hold(self, address: str | None) -> None:
-        """Wait as long as the address has earned by its guesses. Raises TooManyRequests beyond `WAIT_MOST_S`."""
+        """Wait as long as the address has earned by its guesses. Raises TooManyRequests if that is too long."""
         now = time.monotonic()
         who = _network_of(address or "")
         settled_at = max(now, self._settled_at.get(who, 0)) + self._each_s
         wait_s = settled_at - now - self._free_s
-        if wait_s > WAIT_MOST_S:
+        if wait_s > self._wait_most_s:
             raise TooManyRequests("Too many unknown API keys from this address", retry_after_s=math.ceil(wait_s))
         self._remember(who, settled_at, now=now)
         if wait_s > 0:

@@ -13,7 +13,7 @@ from typing import cast
 from uuid import UUID
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from app.metrics import COUNTED_LOCALLY
@@ -22,7 +22,10 @@ log = structlog.get_logger()
 
 WINDOW_S = 60
 BUNDLES = 100
-REDIS_TIMEOUT_S = 0.6
+# A Redis that does not answer within this is none.
+PATIENCE_S = 0.6
+# Enough to keep Redis busy. Without a bound every request of a burst opens one of its own, and times out over it.
+CONNECTIONS_MOST = 16
 # After Redis failed, this long is counted here before it is asked again.
 REST_S = 2.0
 REMEMBER_MOST = 20_000
@@ -60,11 +63,12 @@ class _Window:
 class RateLimiter:
     """One for each process."""
 
-    def __init__(self, redis_url: str, *, window_s: float = WINDOW_S) -> None:
+    def __init__(self, redis_url: str, *, window_s: float = WINDOW_S, patience_s: float = PATIENCE_S) -> None:
         self._window_s = window_s
-        self._redis = Redis.from_url(
-            redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
-        )
+        self._redis = Redis.from_pool(BlockingConnectionPool.from_url(
+            redis_url, max_connections=CONNECTIONS_MOST, timeout=patience_s, socket_timeout=patience_s,
+            socket_connect_timeout=patience_s,
+        ))
         self._take = self._redis.register_script(TAKE)
         self._windows: dict[UUID, _Window] = {}
         self._rests_until = 0.0

@@ -37,9 +37,9 @@ async def test_ten_parallel_holds_of_30_on_100_give_three(database: Database, ki
 async def test_500_parallel_creates_on_credits_for_100_accept_100(database: Database) -> None:
     tenant = await make_tenant(database, "800")
     # As many processes do it: each writer sends batches over connections of its own.
-    writers = [JobWriter(database) for _ in range(8)]
+    writers = [JobWriter(database) for _ in range(3)]
 
-    made = await outcomes([writers[number % 8].create(new_job(tenant, "8")) for number in range(500)])
+    made = await outcomes([writers[number % 3].create(new_job(tenant, "8")) for number in range(500)])
 
     assert sum(isinstance(outcome, Created) for outcome in made) == 100
     assert sum(isinstance(outcome, InsufficientCredits) for outcome in made) == 400

@@ -141,8 +141,10 @@ async def test_what_is_counted_without_redis_is_said(
     before = await scraper.value("phaya_rate_limit_local_total")
 
     async with api(module_settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})) as http:
-        for _ in range(4):
-            await http.get("/api/v1/user/credits", headers={"Authorization": f"Bearer {secret}"})
+        answers = [
+            await http.get("/api/v1/user/credits", headers={"Authorization": f"Bearer {secret}"}) for _ in range(4)
+        ]
+    assert [answer.status_code for answer in answers] == [200] * 4
 
     assert await scraper.value("phaya_rate_limit_local_total") - before == 4
 
@@ -256,7 +258,7 @@ async def test_several_processes_count_together(two_processes: str) -> None:
         async with httpx.AsyncClient(base_url=two_processes, trust_env=False, verify=NO_CERTIFICATES) as http:
             return await http.get(path, headers={"Authorization": f"Bearer {TOKEN}"})
 
-    ends_at = time.monotonic() + 30
+    ends_at = time.monotonic() + 90
     while True:
         try:
             await ask("/ready")
