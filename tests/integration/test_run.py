@@ -46,13 +46,9 @@ def start(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
     elsewhere = checkout.parent / "elsewhere"
     (elsewhere / "app").mkdir(parents=True, exist_ok=True)
     (elsewhere / "app/__init__.py").write_text("raise SystemExit('the wrong app')")
-    env = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(checkout.parent),
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(checkout.parent),
-    }
-    command = [sys.executable, checkout / "deploy/run.py", *words]
+    home = str(checkout.parent)
+    env = {"PATH": "/usr/bin:/bin", "HOME": home, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": home}
+    command = [sys.executable, str(checkout / "deploy/run.py"), *words]
     return subprocess.run(command, env=env, cwd=elsewhere, capture_output=True, text=True, check=False)
 
 
