@@ -18,6 +18,16 @@ from tests.stack import Stack, running_stack
 numbers = count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="Run the long forms of the proofs, as `phaya prove` does.")
+
+
+@pytest.fixture(scope="session")
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether the long forms of the proofs are wanted."""
+    return bool(request.config.getoption("--long"))
+
+
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """The session's Postgres and Valkey, with an empty database."""

@@ -26,6 +26,8 @@ BUNDLES = 100
 PATIENCE_S = 0.6
 # Enough to keep Redis busy. Without a bound every request of a burst opens one of its own, and times out over it.
 CONNECTIONS_MOST = 16
+# What is raised when Redis is gone or stuck; redis-py trips over a connection that is closed while it writes.
+REDIS_TROUBLE = (RedisError, OSError, AttributeError)
 # After Redis failed, this long is counted here before it is asked again.
 REST_S = 2.0
 REMEMBER_MOST = 20_000
@@ -108,7 +110,7 @@ class RateLimiter:
         try:
             answer = self._take(keys=[f"phaya:rate:{key_id}"], args=[bundle, limit, window.used, left_ms])
             granted, used, left_ms = await cast(Awaitable[tuple[int, int, int]], answer)
-        except (RedisError, OSError) as error:
+        except REDIS_TROUBLE as error:
             if now >= self._rests_until:
                 log.warning("rate_limit.counts_locally", error=repr(error))
             self._rests_until = time.monotonic() + REST_S
