@@ -52,7 +52,7 @@ def make_file(suffix: str, seconds: str = USUAL_S) -> bytes:
         elif suffix in SOUNDS:
             sound(path, seconds=float(seconds))
         else:
-            ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=320x240:rate=25:duration={seconds}",
+            ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=320x240:rate=10:duration={seconds}",
                    "-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}", "-pix_fmt", "yuv420p", path)
         return path.read_bytes()
 
