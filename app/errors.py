@@ -115,6 +115,11 @@ class Invalid(AppError):
         super().__init__(message, code=code)
         self.fields = list(fields)
 
+    @classmethod
+    def at(cls, field: str, problem: str, *, type_: str = "value_error") -> "Invalid":
+        """One problem with one field of the body; `type_` tells programs what kind it is."""
+        return cls(f"{field}: {problem}", fields=[{"loc": ("body", field), "msg": problem, "type": type_}])
+
 
 class TooManyRequests(AppError):
     """Over the key's rate; try again after `retry_after_s` seconds."""

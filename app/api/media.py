@@ -43,10 +43,7 @@ async def upload(request: Request, broker: BrokerDep, key: Caller) -> Response:
                 account_id=key.account_id, key=request.headers.get("idempotency-key"), route=request.url.path,
             )
         except MediaError as refusal:
-            problem = str(refusal)
-            raise Invalid(
-                f"file: {problem}", fields=[{"loc": ("body", "file"), "msg": problem, "type": "file_refused"}]
-            ) from refusal
+            raise Invalid.at("file", str(refusal), type_="file_refused") from refusal
     url = base_url(request) + file_path(file)
     return json_answer({
         "success": True, "url": url, "file_url": url, "filename": file.filename, "content_type": file.content_type,

@@ -33,9 +33,8 @@ def settle(request: Request, rules: Sequence[Rule]) -> tuple[Request, list[str]]
     for rule in rules:
         if not rule.when(request):
             continue
-        sentence = f"{rule.field}: {rule.says}"
         if rule.change is None:
-            raise Invalid(sentence, fields=[{"loc": ("body", rule.field), "msg": rule.says, "type": "not_available"}])
+            raise Invalid.at(rule.field, rule.says, type_="not_available")
         request = request.model_copy(update=dict(rule.change(request)))
-        changes.append(f"{sentence}.")
+        changes.append(f"{rule.field}: {rule.says}.")
     return request, changes

@@ -55,26 +55,21 @@ class KeyLimits:
     def __post_init__(self) -> None:
         """Raises Invalid, with the field."""
         if unknown := sorted(set(self.scopes) - known_scopes()):
-            raise refused("scopes", f"unknown scope {unknown[0]!r}: known are {', '.join(sorted(known_scopes()))}")
+            raise Invalid.at("scopes", f"unknown scope {unknown[0]!r}: known are {', '.join(sorted(known_scopes()))}")
         if self.credit_limit is not None and self.credit_limit < 0:
-            raise refused("credit_limit", "must not be negative")
+            raise Invalid.at("credit_limit", "must not be negative")
         if self.rate_per_minute is not None and self.rate_per_minute < 1:
-            raise refused("rate_per_minute", "must be at least 1")
+            raise Invalid.at("rate_per_minute", "must be at least 1")
         try:
             keys.parse_networks(self.addresses)
         except ValueError as error:
-            raise refused("addresses", str(error)) from error
+            raise Invalid.at("addresses", str(error)) from error
 
     @property
     def columns(self) -> dict[str, Any]:
         """What is kept with the key itself; the cap is the ledger's."""
         return {"name": self.name, "scopes": list(self.scopes), "addresses": list(self.addresses),
                 "rate_per_minute": self.rate_per_minute, "expires_at": self.expires_at}
-
-
-def refused(field: str, problem: str) -> Invalid:
-    """The refusal of a field of the request."""
-    return Invalid(f"{field}: {problem}", fields=[{"loc": ("body", field), "msg": problem, "type": "value_error"}])
 
 
 async def create_key(

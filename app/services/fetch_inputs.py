@@ -41,11 +41,7 @@ def refuse_private_urls(broker: Broker, service: Service, request: Mapping[str, 
             try:
                 broker.fetcher.check_url(url)
             except FetchRefused as refusal:
-                problem = str(refusal)
-                raise Invalid(
-                    f"{entry.field}: {problem}",
-                    fields=[{"loc": ("body", entry.field), "msg": problem, "type": "url_refused"}],
-                ) from refusal
+                raise Invalid.at(entry.field, str(refusal), type_="url_refused") from refusal
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ async def _refuse_foreign(broker: Broker, caller: KeyRecord, service: Service, r
     async with broker.db.statement() as db:
         known = await queries.find_made(db, caller.account_id, service=owned.service, value=owned.value, among=named)
     if foreign := sorted(named - known):
-        raise _refused(owned.field, f"{foreign[0]!r} is none of yours", "not_owned")
+        raise Invalid.at(owned.field, f"{foreign[0]!r} is none of yours", type_="not_owned")
 
 
 async def quote(broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest) -> Quote:
@@ -87,11 +87,7 @@ async def _fetch(broker: Broker, caller: KeyRecord, service: Service, request: S
     except InputUnusable as refusal:
         if isinstance(refusal.cause, FileTooLarge):
             raise TooLarge(str(refusal)) from refusal
-        raise _refused(refusal.field, str(refusal.cause), "file_refused") from refusal
-
-
-def _refused(field: str, problem: str, type_: str) -> Invalid:
-    return Invalid(f"{field}: {problem}", fields=[{"loc": ("body", field), "msg": problem, "type": type_}])
+        raise Invalid.at(refusal.field, str(refusal.cause), type_="file_refused") from refusal
 
 
 async def _seconds(broker: Broker, metered: Metered, inputs: Kept) -> Decimal:
@@ -99,7 +95,7 @@ async def _seconds(broker: Broker, metered: Metered, inputs: Kept) -> Decimal:
         (file,) = await load_files(db, [UUID(inputs[metered.field][0]["file_id"])])
     seconds = media_of(file).duration_s
     if not seconds:
-        raise Invalid(f"{metered.field}: the file has no length")
+        raise Invalid.at(metered.field, "The file has no length.", type_="file_refused")
     return Decimal(str(seconds))
 
 
