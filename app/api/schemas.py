@@ -67,9 +67,15 @@ def _object(properties: Mapping[str, object], example: object = None) -> dict[st
     return {"description": "OK", "content": {"application/json": body}}
 
 
+DRY_RUN: dict[str, Any] = _object({
+    "success": {"const": True}, "dry_run": {"const": True}, "credits": CREDITS, "credits_balance": CREDITS,
+    "available": CREDITS,
+})["content"]["application/json"]["schema"]
+
+
 def create_schema(service: Service) -> dict[str, Any]:
-    """The answer to a create."""
-    return _object(
+    """The answer to a create, and to one that only asks for the price."""
+    answer = _object(
         {
             "success": {"type": "boolean"}, "job_id": JOB_ID, "task_id": JOB_ID,
             "status": {"type": "string", "enum": list(service.vocabulary.words)}, "message": {"type": "string"},
@@ -77,6 +83,9 @@ def create_schema(service: Service) -> dict[str, Any]:
         },
         example_create(service),
     )
+    content = answer["content"]["application/json"]
+    content["schema"] = {"oneOf": [content["schema"], DRY_RUN]}
+    return answer
 
 
 def status_schema(services: Sequence[Service]) -> dict[str, Any]:
