@@ -34,13 +34,14 @@ class Kie:
 
     async def upload(self, key: ProviderKey, path: Path, *, filename: str, content_type: str) -> str:
         with free_call(NAME), path.open("rb") as file:
-            response = await self._client.post(
-                f"{self._upload_url}/api/file-stream-upload",
+            async with self._client.stream(
+                "POST", f"{self._upload_url}/api/file-stream-upload",
                 headers={"Authorization": f"Bearer {key.secret}"},
                 data={"uploadPath": "phaya", "fileName": filename},
                 files={"file": (filename, file, content_type)},
-            )
-        return read_uploaded(response.status_code, response.content)
+            ) as response:
+                content = await read_limited(response)
+        return read_uploaded(response.status_code, content)
 
     async def submit(self, key: ProviderKey, task: Task, *, dialect: str, callback_url: str | None) -> str:
         spoken = DIALECTS[dialect]

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,10 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from app.embedded import Services
+from app.errors import Throttled
+from app.providers.http import open_client
+from app.providers.kie import Kie
+from app.providers.port import Budget, ProviderKey
 from tests.conftest import fresh_database
 from tests.examples import make_file
 from tests.fakes.web import serving
@@ -215,3 +220,18 @@ def test_nonsense_is_asked_about_again(jobs: Mapping[str, Ordered], case: str) -
 
 def test_nothing_was_paid_for_nothing(client: Client, jobs: Mapping[str, Ordered]) -> None:
     assert_paid_for_successes_alone(client, jobs.values(), start=START)
+
+
+@pytest.mark.escape("upstream")
+async def test_an_answer_to_an_upload_is_not_read_without_end(tmp_path: Path) -> None:
+    async def answer(_: Request) -> Response:
+        return StreamingResponse(endless(b'{"code":200,"data":{"downloadUrl":"'))
+
+    key = ProviderKey.of("a key")
+    (tmp_path / "a.png").write_bytes(PICTURE)
+    with serving(Starlette(routes=[Route("/api/file-stream-upload", answer, methods=["POST"])])) as url:
+        async with open_client() as http:
+            kie = Kie(http, base_url=url, upload_url=url, keys=(key,), budget=Budget(1, 1, 1))
+
+            with pytest.raises(Throttled):
+                await kie.upload(key, tmp_path / "a.png", filename="a.png", content_type="image/png")
