@@ -15,7 +15,7 @@ from app.api.language_schemas import (
     language_request,
 )
 from app.api.phaya_gpt import naming_model
-from app.api.schemas import error_responses
+from app.api.schemas import error_responses, or_price
 from app.catalog.language.embedding import EmbeddingRequest
 from app.catalog.language.prices import EMBEDDING, EMBEDDING_DIMENSIONS
 from app.services.embedding_orders import embedding_order
@@ -32,7 +32,7 @@ def embedding_routes(hot: HotRoutes) -> APIRouter:
     router.add_api_route(
         "/create", create, methods=["POST"], operation_id="embedding-create", summary="Turn texts into vectors",
         openapi_extra=language_request(EmbeddingRequest, EMBEDDING_EXAMPLE),
-        responses={200: OWN_EMBEDDING, **CALL_ERRORS},
+        responses={200: or_price(OWN_EMBEDDING), **CALL_ERRORS},
     )
     router.add_api_route(
         "/pricing", pricing, methods=["GET"], operation_id="embedding-pricing", summary="What tokens cost",

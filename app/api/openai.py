@@ -27,6 +27,7 @@ from app.api.language_schemas import (
     openai_errors,
 )
 from app.api.response_answers import ResponseForm
+from app.api.schemas import or_price
 from app.catalog.language.chat import ChatRequest
 from app.catalog.language.embedding import EmbeddingRequest
 from app.catalog.language.prices import CHAT, EMBEDDING
@@ -70,7 +71,7 @@ def _add_calls(router: APIRouter, hot: HotRoutes, prefix: str) -> None:
         router.add_api_route(
             prefix + path, endpoint, methods=["POST"], summary=summary, openapi_extra=described,
             operation_id=f"openai-{path.strip('/').replace('/', '-')}", include_in_schema=prefix == CANONICAL,
-            responses={200: answer, **OPENAI_CALL_ERRORS},
+            responses={200: or_price(answer), **OPENAI_CALL_ERRORS},
         )
 
 

@@ -13,7 +13,7 @@ from app.api.deps import BrokerDep, Caller, authenticate, broker_of, parse_check
 from app.api.hot import HotRoutes
 from app.api.language_calls import answer_call, answer_stream
 from app.api.language_schemas import CALL_ERRORS, CHAT_EXAMPLE, FLAT_CHAT, MODELS, PRICING, language_request
-from app.api.schemas import error_responses
+from app.api.schemas import error_responses, or_price
 from app.catalog.language.chat import ChatRequest
 from app.catalog.language.prices import CHAT
 from app.errors import FieldError, Invalid, NotFound
@@ -36,7 +36,7 @@ def phaya_gpt_routes(hot: HotRoutes) -> APIRouter:
         "/chat/completions", complete, methods=["POST"], operation_id="phaya-gpt-chat",
         summary="Continue a conversation; streamed with `stream`",
         openapi_extra=language_request(ChatRequest, CHAT_EXAMPLE),
-        responses={200: FLAT_CHAT, **CALL_ERRORS},
+        responses={200: or_price(FLAT_CHAT), **CALL_ERRORS},
     )
     router.add_api_route(
         "/models", models, methods=["GET"], operation_id="phaya-gpt-models", summary="The models and what they can",

@@ -73,19 +73,23 @@ DRY_RUN: dict[str, Any] = _object({
 })["content"]["application/json"]["schema"]
 
 
+def or_price(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of a route that takes `dry_run`: its own, or what it would cost."""
+    content = answer["content"]["application/json"]
+    either = content | {"schema": {"oneOf": [content["schema"], DRY_RUN]}}
+    return {**answer, "content": {**answer["content"], "application/json": either}}
+
+
 def create_schema(service: Service) -> dict[str, Any]:
     """The answer to a create, and to one that only asks for the price."""
-    answer = _object(
+    return or_price(_object(
         {
             "success": {"type": "boolean"}, "job_id": JOB_ID, "task_id": JOB_ID,
             "status": {"type": "string", "enum": list(service.vocabulary.words)}, "message": {"type": "string"},
             "credits_used": CREDITS,
         },
         example_create(service),
-    )
-    content = answer["content"]["application/json"]
-    content["schema"] = {"oneOf": [content["schema"], DRY_RUN]}
-    return answer
+    ))
 
 
 def status_schema(services: Sequence[Service]) -> dict[str, Any]:
