@@ -13,6 +13,7 @@ from app.catalog.vocabulary import Vocabulary
 from app.config import Settings
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
+from app.ledger import HoldKind
 from app.media.formats import Kinds
 from app.providers.port import Task
 from app.services.advance_job import advance
@@ -50,13 +51,14 @@ class Workbench:
     broker: Broker
     upstream: Upstream
 
-    async def ask(self, tenant: Tenant, prompt: str = "a boat", *, key: str | None = None) -> Created:
+    async def ask(
+        self, tenant: Tenant, prompt: str = "a boat", *, key: str | None = None, kind: HoldKind = HoldKind.VISIBLE
+    ) -> Created:
         """A client's create."""
         caller = KeyRecord(tenant.key_id, tenant.account_id, frozenset(), (), None, None, is_revoked=False)
         idempotency = None if key is None else Idempotency.of("/wish", key, prompt.encode())
-        return await submit_job(
-            self.broker, caller, self.broker.service(SERVICE.id), Wish(prompt=prompt), idempotency=idempotency
-        )
+        service = replace(self.broker.service(SERVICE.id), hold=kind)
+        return await submit_job(self.broker, caller, service, Wish(prompt=prompt), idempotency=idempotency)
 
     async def take(self) -> list[Step]:
         """What a worker would do now."""
