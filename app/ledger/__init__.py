@@ -6,7 +6,7 @@
     operator    grant     adds credits;  correct  sets a mistake right by another entry
 
 It knows nothing of services and providers. The hold of a create is made by the SQL function `ledger_hold`
-(migrations/), in the same statement as the job.
+(migrations/), in the same statement as the job; `ledger_resolve` beside it is the one way out of a hold.
 """
 
 from app.ledger.audit import AuditReport, AuditRunView, Violation, audit, find_last_audit, record_audit

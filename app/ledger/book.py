@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.ids import new_id
@@ -151,35 +151,9 @@ async def _open_holds(db: AsyncSession, job_id: UUID) -> Sequence[Hold]:
 
 
 async def _resolve(db: AsyncSession, hold: Hold, state: HoldState, *, captured: Decimal) -> None:
-    await db.execute(
-        update(Hold)
-        .where(Hold.id == hold.id, Hold.state == HoldState.OPEN)
-        .values(state=state, captured=captured, resolved_at=func.now())
-    )
-    rest = hold.amount - captured
-    if hold.kind is HoldKind.VISIBLE and rest > 0:
-        await _book(db, hold, EntryKind.REFUND, rest, available=rest)
-    elif hold.kind is HoldKind.DEFERRED and captured > 0:
-        await _book(db, hold, EntryKind.DEBIT, -captured, available=rest)
-    elif hold.kind is HoldKind.DEFERRED and rest > 0:
-        await db.execute(
-            update(Balance).where(Balance.account_id == hold.account_id).values(available=Balance.available + rest)
-        )
-    if rest > 0:
-        await db.execute(
-            update(KeyBudget).where(KeyBudget.key_id == hold.key_id).values(spent=KeyBudget.spent - rest)
-        )
-
-
-async def _book(db: AsyncSession, hold: Hold, kind: EntryKind, amount: Decimal, *, available: Decimal) -> None:
-    moved = await _move_balance(db, hold.account_id, balance=amount, available=available)
-    await db.execute(
-        insert(LedgerEntry).values(
-            account_id=hold.account_id, version=moved.version, kind=kind, amount=amount, balance_after=moved.balance,
-            hold_id=hold.id, job_id=hold.job_id, service=hold.service,
-            description=f"Refund: {hold.service}" if kind is EntryKind.REFUND else hold.service,
-        )
-    )
+    """By the same SQL function that ends calls: there is one way out of a hold."""
+    values = {"hold": hold.id, "state": state, "captured": captured}
+    await db.execute(text("SELECT ledger_resolve(:hold, :state, :captured)"), values)
 
 
 @dataclass(frozen=True)

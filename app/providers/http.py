@@ -35,9 +35,9 @@ def paid_call(provider: str) -> Iterator[None]:
     try:
         yield
     except NOT_SENT as error:
-        raise Throttled(f"{provider} cannot be reached", detail=repr(error)) from error
+        raise Throttled("The provider cannot be reached", detail=f"{provider}: {error!r}") from error
     except httpx.HTTPError as error:
-        raise Unclear(f"{provider} did not answer", detail=repr(error)) from error
+        raise Unclear("The provider did not answer", detail=f"{provider}: {error!r}") from error
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def free_call(provider: str) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPError as error:
-        raise Throttled(f"{provider} cannot be reached", detail=repr(error)) from error
+        raise Throttled("The provider cannot be reached", detail=f"{provider}: {error!r}") from error
 
 
 async def read_limited(response: httpx.Response, *, limit: int = ANSWER_LIMIT_BYTES) -> bytes:

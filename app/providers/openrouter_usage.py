@@ -26,6 +26,11 @@ class Usage:
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted, for the operator's record."""
+        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
+
 
 @dataclass(frozen=True)
 class Said:

@@ -16,6 +16,7 @@ from app.providers.openrouter import OpenRouter
 from app.providers.port import CallProvider, TaskProvider
 from app.providers.registry import open_call_providers, open_openrouter, open_task_providers
 from app.services.authenticate import KeyCache
+from app.services.call_ender import CallEnder
 from app.services.doorbell import Doorbell
 from app.services.forms import refuse_unknown_models
 from app.services.guesses import GuessBrake
@@ -57,6 +58,7 @@ class Broker:
     openrouter: OpenRouter | None
     models: ModelBook
     turns: KeyTurns
+    calls: CallEnder
     catalog: Mapping[str, Service]
     rates: RateBook
     jobs: JobWriter
@@ -87,6 +89,8 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
         stack.push_async_callback(doorbell.close)
         jobs = JobWriter(db)
         stack.push_async_callback(jobs.close)
+        calls = CallEnder(db)
+        stack.push_async_callback(calls.close)
         limiter = RateLimiter(str(settings.redis_url))
         stack.push_async_callback(limiter.close)
         client = await stack.enter_async_context(open_client())
@@ -106,6 +110,7 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             openrouter=openrouter,
             models=models,
             turns=KeyTurns(db, OpenRouter.name, openrouter.keys if openrouter else ()),
+            calls=calls,
             catalog=catalog,
             rates=rates,
             jobs=jobs,

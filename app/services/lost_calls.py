@@ -78,7 +78,7 @@ async def _settle(broker: Broker, job: Job, attempt: JobAttempt, record: Generat
     async with broker.db.transaction() as db:
         await queries.answer_attempt(
             db, attempt.id, outcome, cost=usage.cost,
-            output={"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens},
+            output=usage.counts,
         )
         if is_charged:
             await advance_state(db, job, JobState.RUNNING)

@@ -32,10 +32,11 @@ from app.providers.openrouter import IDLE_S, OpenAnswer, OpenRouter
 from app.providers.openrouter_usage import Said, Usage
 from app.providers.sse import Event
 from app.services.broker import Broker
-from app.services.end_job import advance_state, fail, succeed
+from app.services.call_ender import EndedCall
+from app.services.end_job import advance_state, fail
 from app.services.leases import keeping
 from app.services.order_call import Call
-from app.services.replay_call import Answer, forget_answer, keep_answer
+from app.services.replay_call import KEPT_S, Answer, forget_answer, kept_answer
 
 log = structlog.get_logger()
 
@@ -207,15 +208,13 @@ async def _capture(broker: Broker, call: Call, said: Said) -> Decimal:
         # The bound was too low: the difference is ours to bear.
         OVERRUN.inc(float(price - call.held))
         log.warning("call.overran", job_id=str(call.job.id), model=call.order.model.id, lost=str(price - call.held))
-    async with broker.db.transaction() as db:
-        await queries.answer_attempt(
-            db, call.attempt_id, AttemptOutcome.DONE, task_id=call.generation_id, cost=usage.cost,
-            output={"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens},
-        )
-        await advance_state(db, call.job, JobState.STORING)
-        used = await succeed(db, call.job, result={}, credits=price)
-        await keep_answer(db, call, Answer(said.document, usage, used))
-    return used
+    # What will be charged: never more than is held.
+    answer = Answer(said.document, usage, min(price, call.held))
+    return await broker.calls.end(EndedCall(
+        account_id=call.account_id, job_id=call.job.id, fence=call.job.fence, attempt_id=call.attempt_id,
+        credits=price, task_id=call.generation_id, cost=usage.cost, output=usage.counts,
+        idempotency=call.idempotency, response=kept_answer(answer) if call.idempotency else None, kept_s=KEPT_S,
+    ))
 
 
 async def _fail(broker: Broker, call: Call, trouble: ProviderError) -> AppError:

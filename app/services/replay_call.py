@@ -3,13 +3,12 @@
 import asyncio
 import time
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict, UpstreamFailed
@@ -18,14 +17,13 @@ from app.jobs.states import ENDS
 from app.providers.openrouter_usage import Usage
 from app.services.broker import Broker
 from app.services.job_writer import Created, Idempotency
-from app.services.order_call import Call
 
-KEPT_FOR = timedelta(hours=24)
+KEPT_S = 24 * 3600.0
 KEPT_MOST_BYTES = 1024 * 1024
 # A repeated request waits so long for the first one's answer.
 WAIT_S = 5.0
 LOOK_EVERY_S = 0.1
-TOO_LARGE = {"is_too_large": True}
+TOO_LARGE: dict[str, Any] = {"is_too_large": True}
 
 
 @dataclass(frozen=True)
@@ -37,22 +35,14 @@ class Answer:
     credits: Decimal
 
 
-async def keep_answer(db: AsyncSession, call: Call, answer: Answer) -> None:
-    """Keep the answer for the requests that repeat this one, in the transaction that charges for it."""
-    if call.idempotency is None:
-        return
+def kept_answer(answer: Answer) -> dict[str, Any]:
+    """An answer as it is kept for the requests that repeat the first one."""
     kept = orjson.dumps(
         {"document": answer.document, "usage": asdict(answer.usage), "credits": answer.credits}, default=str
     )
     # JSONB holds no NUL; a model that says one is quoted with the sign for what cannot be shown.
     kept = kept.replace(b"\\u0000", b"\\ufffd")
-    response = TOO_LARGE if len(kept) > KEPT_MOST_BYTES else orjson.loads(kept)
-    await db.execute(
-        update(IdempotencyKey)
-        .where(IdempotencyKey.account_id == call.account_id, IdempotencyKey.route == call.idempotency.route,
-               IdempotencyKey.key == call.idempotency.key, IdempotencyKey.job_id == call.job.id)
-        .values(response=response, expires_at=func.now() + KEPT_FOR)
-    )
+    return TOO_LARGE if len(kept) > KEPT_MOST_BYTES else orjson.loads(kept)
 
 
 async def forget_answer(db: AsyncSession, account_id: UUID, job_id: UUID) -> None:

@@ -5,7 +5,7 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-# The one place in SQL that moves credits (app.ledger is the other, in Python). The caller holds the balance's row lock.
+# One of the two places in SQL that move credits: `ledger_resolve` is its other half. The caller holds the balance's row.
 # Answers 'held', 'insufficient_credits' or 'key_limit'; in the last two nothing has changed.
 LEDGER_HOLD = """
 CREATE FUNCTION ledger_hold(
