@@ -39,14 +39,15 @@ OnLine = Callable[[str], None]
 class Limits:
     """What a tool may use: seconds, bytes of resident memory in all, bytes of each file it writes.
 
-    CPU time is bounded by the time limit on every core. `offline` takes the network away where the kernel allows it.
+    CPU time is bounded by the time limit on every core. Where the kernel allows it the network is taken away, but for
+    TCP to `port`, where a proxy of ours listens.
     """
 
     time_s: float
     memory_bytes: int = 512 * MIB
     file_bytes: int = 2048 * MIB
     processes: int = 8
-    offline: bool = True
+    port: int | None = None
 
 
 class Reason(StrEnum):
@@ -111,7 +112,7 @@ def _order(limits: Limits, work_dir: Path, reads: Sequence[Path], verdict: int) 
         "memory_bytes": limits.memory_bytes,
         "file_bytes": limits.file_bytes,
         "processes": limits.processes,
-        "offline": limits.offline,
+        "port": limits.port,
         "reads": [*PYTHON, *(str(path.absolute()) for path in reads)],
         "lists": [ROOT],
         "work_dir": str(work_dir.absolute()),

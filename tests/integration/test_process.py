@@ -233,13 +233,19 @@ LANDLOCK = pytest.mark.skipif(landlock_version() < 4, reason="this kernel has no
 
 @LANDLOCK
 async def test_the_network_is_out_of_reach(tmp_path: Path) -> None:
-    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as listener:
-        port = listener.sockets[0].getsockname()[1]
-        code = f"import socket; socket.create_connection(('127.0.0.1', {port})); print('connected')"
+    async with (
+        await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as listener,
+        await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as other,
+    ):
+        port, other_port = (one.sockets[0].getsockname()[1] for one in (listener, other))
+        connect = "import socket; socket.create_connection(('127.0.0.1', {})); print('connected')"
+        proxied = Limits(time_s=9, port=port)
 
         with pytest.raises(ProcessFailed, match=r"Permission|unreachable"):
-            await python(code, tmp_path)
-        assert await python(code, tmp_path, Limits(time_s=9, offline=False)) == "connected\n"
+            await python(connect.format(port), tmp_path)
+        with pytest.raises(ProcessFailed, match="Permission"):
+            await python(connect.format(other_port), tmp_path, proxied)
+        assert await python(connect.format(port), tmp_path, proxied) == "connected\n"
 
 
 @LANDLOCK

@@ -22,8 +22,9 @@ CLONE_NEWNET = 0x4000_0000
 # <linux/landlock.h>; the numbers of the calls are the same on every architecture.
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 CREATE_RULESET_VERSION = 1
-RULE_PATH_BENEATH = 1
+RULE_PATH_BENEATH, RULE_NET_PORT = 1, 2
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+NET_CONNECT_TCP = 0b10
 NET_BIND_AND_CONNECT_TCP = 0b11
 SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 # Rights over files that each version of Landlock knows: moves between folders came with 2, truncation with 3.
@@ -37,7 +38,6 @@ PROGRAMS_AND_FONTS = (
     *("/etc/ld.so.cache", "/etc/ssl", "/etc/pki", "/etc/fonts", "/etc/alternatives", "/etc/localtime"),
     *("/var/cache/fontconfig", "/dev/urandom"),
 )
-NAME_SERVICE = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
 
 
 def adopt_orphans() -> None:
@@ -51,35 +51,35 @@ def landlock_version() -> int:
     return int(_libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), CREATE_RULESET_VERSION))
 
 
-def confine(*, reads: Iterable[str], lists: Iterable[str], writes: Iterable[str], offline: bool) -> None:
+def confine(*, reads: Iterable[str], lists: Iterable[str], writes: Iterable[str], port: int | None) -> None:
     """Leave this process, and what it becomes, no more than it needs, and let it die with its parent.
 
     It may read below `reads`, see names below `lists`, do anything below `writes`, and run the machine's programs.
-    Nothing else can be opened: not the files of other tenants, not the environment of the broker in /proc.
+    Nothing else can be opened: not the files of other tenants, not the environment of the broker in /proc. Of the
+    network it keeps TCP to `port`, or nothing.
     """
     if sys.platform != "linux":
         return
     libc = _libc()
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     # A network of its own with nothing in it: as root, else inside a user namespace.
-    if offline and libc.unshare(CLONE_NEWNET) != 0:
+    if port is None and libc.unshare(CLONE_NEWNET) != 0:
         libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)
     version = landlock_version()
     if version > 0:
         rights = FILE_RIGHTS[min(version, max(FILE_RIGHTS))]
-        system: tuple[str, ...] = PROGRAMS_AND_FONTS if offline else PROGRAMS_AND_FONTS + NAME_SERVICE
-        rules = [(path, READ) for path in (*system, *reads)]
+        rules = [(path, READ) for path in (*PROGRAMS_AND_FONTS, *reads)]
         rules += [(path, READ_DIR) for path in lists]
         rules += [(path, rights) for path in ("/dev/null", *writes)]
-        _landlock(libc, version, rights, rules, offline)
+        _landlock(libc, version, rights, rules, port)
     # Last, because a new user namespace forgets it.
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _landlock(libc: ctypes.CDLL, version: int, rights: int, rules: Iterable[tuple[str, int]], offline: bool) -> None:
+def _landlock(libc: ctypes.CDLL, version: int, rights: int, rules: Iterable[tuple[str, int]], port: int | None) -> None:
     fields = [rights]
     if version >= NET_SINCE:
-        fields.append(NET_BIND_AND_CONNECT_TCP if offline else 0)
+        fields.append(NET_BIND_AND_CONNECT_TCP)
     if version >= SCOPES_SINCE:
         fields.append(SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)
     attributes = struct.pack(f"={len(fields)}Q", *fields)
@@ -96,6 +96,10 @@ def _landlock(libc: ctypes.CDLL, version: int, rights: int, rules: Iterable[tupl
         if libc.syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, rule, 0) != 0:
             raise OSError(ctypes.get_errno(), f"no Landlock rule for {path}")
         os.close(place)
+    if port is not None and version >= NET_SINCE:
+        rule = struct.pack("=QQ", NET_CONNECT_TCP, port)
+        if libc.syscall(ADD_RULE, ruleset, RULE_NET_PORT, rule, 0) != 0:
+            raise OSError(ctypes.get_errno(), f"no Landlock rule for port {port}")
     if libc.syscall(RESTRICT_SELF, ruleset, 0) != 0:
         raise OSError(ctypes.get_errno(), "not restricted")
     os.close(ruleset)

@@ -32,7 +32,7 @@ class Order(TypedDict):
     memory_bytes: int
     file_bytes: int
     processes: int
-    offline: bool
+    port: int | None
     reads: list[str]
     lists: list[str]
     work_dir: str
@@ -72,7 +72,7 @@ def _become(command: list[str], order: Order, keeper: int) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.nice(NICENESS)
         _set_resource_limits(order)
-        confine(reads=order["reads"], lists=order["lists"], writes=[order["work_dir"]], offline=order["offline"])
+        confine(reads=order["reads"], lists=order["lists"], writes=[order["work_dir"]], port=order["port"])
         if os.getppid() == keeper:  # else it died before the kernel was told to kill us with it
             os.execv(command[0], command)  # noqa: S606 (no shell is what we want)
     except OSError as error:
