@@ -49,7 +49,7 @@ class Fetcher:
 
     def check_url(self, url: str) -> None:
         """Refuse, without a packet, a URL that we would never fetch. Raises FetchRefused."""
-        self._parse(url)
+        check_url(url, self._guard)
 
     async def fetch(
         self, url: str, target: Path, *, limit_bytes: int, total_s: float = 120, idle_s: float = 20
@@ -60,27 +60,11 @@ class Fetcher:
         """
         with _named_failures():
             async with asyncio.timeout(total_s):
-                async with self._follow(self._parse(url), idle_s) as (final_url, response):
+                async with self._follow(check_url(url, self._guard), idle_s) as (final_url, response):
                     _check_answer(response, limit_bytes)
                     size, sha256 = await _save(response, target, limit_bytes)
         headers = httpx.Headers(response.headers)
         return Fetched(target, size, sha256, headers.get("content-type"), str(final_url))
-
-    def _parse(self, url: str) -> httpx.URL:
-        try:
-            parsed = httpx.URL(url) if len(url) <= URL_LENGTH else None
-        except (httpx.InvalidURL, ValueError, TypeError):
-            parsed = None
-        if parsed is None:
-            raise FetchRefused("The URL is not valid.")
-        if parsed.scheme not in ("http", "https"):
-            raise FetchRefused("The URL must begin with http:// or https://.")
-        if parsed.userinfo:
-            raise FetchRefused("The URL must not hold a user name or password.")
-        if not parsed.host:
-            raise FetchRefused("The URL has no host.")
-        self._guard.check(parsed.raw_host.decode("ascii"), _port(parsed))
-        return parsed
 
     @asynccontextmanager
     async def _follow(self, url: httpx.URL, idle_s: float) -> AsyncIterator[tuple[httpx.URL, httpcore.Response]]:
@@ -96,7 +80,7 @@ class Fetcher:
         if not location:
             raise FetchFailed("The URL redirects to nowhere.")
         try:
-            target = self._parse(str(url.join(location)))
+            target = check_url(str(url.join(location)), self._guard)
         except httpx.InvalidURL as error:
             raise FetchRefused("The URL redirects to an invalid one.") from error
         # Who asked for https asked that nobody on the way can swap the file.
@@ -115,6 +99,24 @@ class Fetcher:
             pool.stream("GET", target, headers=request.headers.raw, extensions={"timeout": timeouts}) as response,
         ):
             yield response
+
+
+def check_url(url: str, guard: Guard) -> httpx.URL:
+    """A URL that may be fetched as far as can be told without a packet. Raises FetchRefused."""
+    try:
+        parsed = httpx.URL(url) if len(url) <= URL_LENGTH else None
+    except (httpx.InvalidURL, ValueError, TypeError):
+        parsed = None
+    if parsed is None:
+        raise FetchRefused("The URL is not valid.")
+    if parsed.scheme not in ("http", "https"):
+        raise FetchRefused("The URL must begin with http:// or https://.")
+    if parsed.userinfo:
+        raise FetchRefused("The URL must not hold a user name or password.")
+    if not parsed.host:
+        raise FetchRefused("The URL has no host.")
+    guard.check(parsed.raw_host.decode("ascii"), _port(parsed))
+    return parsed
 
 
 def _port(url: httpx.URL) -> int:
