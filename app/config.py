@@ -25,6 +25,24 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class DownloadFrom(StrEnum):
+    """A site that videos are downloaded from (app.media.platforms). `generic` stands for every site there is."""
+
+    YOUTUBE = "youtube"
+    TIKTOK = "tiktok"
+    FACEBOOK = "facebook"
+    INSTAGRAM = "instagram"
+    X = "x"
+    VIMEO = "vimeo"
+    DAILYMOTION = "dailymotion"
+    TWITCH = "twitch"
+    SOUNDCLOUD = "soundcloud"
+    BILIBILI = "bilibili"
+    REDDIT = "reddit"
+    PINTEREST = "pinterest"
+    ANYWHERE = "generic"
+
+
 def comma_separated(value: object) -> object:
     """Let a list setting be written `a,b,c` in the environment."""
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
@@ -105,6 +123,11 @@ class Settings(BaseSettings):
 
     fetch_allow: CommaList = ()
     """Hosts (`host`, `host:port`) and networks (CIDR) that may be fetched from although they are not public."""
+
+    download_from: Annotated[tuple[DownloadFrom, ...], NoDecode, BeforeValidator(comma_separated)] = tuple(
+        site for site in DownloadFrom if site is not DownloadFrom.ANYWHERE
+    )
+    """The sites that videos may be downloaded from. One more, `generic`, stands for every site there is."""
 
     kie_api_keys: CommaList = ()
     """Keys of KIE.ai. A provider without a key is off; several keys take turns."""
