@@ -199,7 +199,7 @@ def _add_listing(router: APIRouter, service: Service, listing: Listing) -> None:
     async def read(request: Request) -> Response:
         if not listing.is_public:
             require_scope(await authenticate(request), service.id, service.group)
-        return json_answer(listing.body)
+        return json_answer(listing.body(broker_of(request).settings))
 
     router.add_api_route(
         f"/{service.id}/{listing.name}", read, methods=["GET"], tags=[service.title], summary=listing.summary,

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.catalog.rules import Rule
 from app.catalog.vocabulary import Vocabulary
+from app.config import Settings
 from app.ledger import HoldKind
 from app.media.formats import Kinds
 from app.media.join import Clip
@@ -153,6 +154,8 @@ class Made:
     files: tuple[Path, ...] = ()
     values: Mapping[str, object] = field(default_factory=dict)
     credits: Credits | None = None
+    # What the result costs beyond what was held at create; held and captured at once when the job succeeds.
+    further_credits: Credits = Decimal(0)
 
 
 class Progress(Protocol):
@@ -184,14 +187,16 @@ class PaidCalls(Protocol):
 @dataclass(frozen=True)
 class Work:
     """What local work is given: the request, its inputs as files, a private folder, whom to tell how far it is, the
-    rates in force, and the way to providers."""
+    rates in force, what the caller can pay beyond what is held, the way to providers, and the settings."""
 
     request: Any
     inputs: Inputs
     folder: Path
     progress: Progress
     rates: Rates
+    affordable: Credits
     calls: PaidCalls
+    settings: Settings
 
     def clips(self, field: str) -> list[Clip]:
         """The input's files in the folder, with what was measured of them."""
@@ -320,11 +325,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Listing:
-    """A fixed answer of the service at `GET /<service>/<name>`; a public one needs no key."""
+    """An answer of the service at `GET /<service>/<name>` that only the settings change; a public one needs no key."""
 
     name: str
     summary: str
-    body: Mapping[str, object]
+    body: Callable[[Settings], Mapping[str, object]]
     is_public: bool = False
 
 
@@ -363,6 +368,8 @@ class Service:
     result_limit_bytes: int = 500 * MIB
     create_path: str = ""
     status_path: str = ""
+    # Raises Invalid, before anything is held, for a request that this server does not serve by its settings.
+    check: Callable[[Any, Settings], None] | None = None
     # What was made by the provider beyond files, checked and named as result values.
     read_outputs: Callable[[Outputs], Mapping[str, object]] = lambda outputs: {}
     # Brings the provider's files, in a private folder, to what the client asked for. Raises MediaError.

@@ -116,10 +116,15 @@ async def hold_more(
 
 async def shortage(db: AsyncSession, account_id: UUID, key_id: UUID, *, required: Decimal) -> InsufficientCredits:
     """The refusal for a hold that the account or the key's own cap cannot pay."""
-    view = await find_balance(db, account_id)
+    balance = (await find_balance(db, account_id)).balance
+    return InsufficientCredits(required, await find_affordable(db, account_id, key_id), balance)
+
+
+async def find_affordable(db: AsyncSession, account_id: UUID, key_id: UUID) -> Decimal:
+    """What can be held now: what the account has available, or what the key's own cap leaves of it."""
+    available = (await find_balance(db, account_id)).available
     spent, limit = (await spent_by_keys(db, [key_id]))[key_id]
-    available = view.available if limit is None else min(view.available, max(limit - spent, ZERO))
-    return InsufficientCredits(required, available, view.balance)
+    return available if limit is None else min(available, max(limit - spent, ZERO))
 
 
 async def capture(db: AsyncSession, job_id: UUID, *, credits: Decimal | None = None) -> Decimal:

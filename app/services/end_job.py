@@ -12,6 +12,8 @@ from app import ledger
 from app.jobs.models import Job
 from app.jobs.states import JobState, LeaseLost, move
 
+ZERO = Decimal(0)
+
 
 async def advance_state(db: AsyncSession, job: Job, target: JobState) -> None:
     """Move a job that is leased to us, in its row and in the object that the step goes on with. Raises LeaseLost."""
@@ -21,13 +23,20 @@ async def advance_state(db: AsyncSession, job: Job, target: JobState) -> None:
 
 
 async def succeed(
-    db: AsyncSession, job: Job, *, result: Mapping[str, object], credits: Decimal | None = None
+    db: AsyncSession, job: Job, *, result: Mapping[str, object], credits: Decimal | None = None,
+    further_credits: Decimal = ZERO,
 ) -> Decimal:
     """End a stored job well and capture `credits` (all that is held by default). Answers what was captured.
 
-    Raises LeaseLost. The files must be stored before: no capture without them (design 3.7).
+    `further_credits` are held first, and captured with the rest. The files must be stored before: no capture without
+    them (design 3.7). Raises LeaseLost, and InsufficientCredits, after which the transaction must be rolled back.
     """
     await _end(db, job, JobState.SUCCEEDED)
+    if further_credits:
+        await ledger.hold_more(
+            db, account_id=job.account_id, key_id=job.key_id, job_id=job.id, service=job.service,
+            kind=ledger.HoldKind.VISIBLE, credits=further_credits,
+        )
     used = await ledger.capture(db, job.id, credits=credits)
     await _write(db, job.id, credits_used=used, result=dict(result), progress=100)
     return used
@@ -42,7 +51,7 @@ async def fail(
     """
     await _end(db, job, JobState.FAILED, detail=reason)
     await ledger.release(db, job.id)
-    await _write(db, job.id, credits_used=Decimal(0), reason=reason, error=error, is_flagged=is_flagged)
+    await _write(db, job.id, credits_used=ZERO, reason=reason, error=error, is_flagged=is_flagged)
 
 
 async def cancel(db: AsyncSession, job: Job) -> bool:
@@ -50,7 +59,7 @@ async def cancel(db: AsyncSession, job: Job) -> bool:
     if not await move(db, job.id, source=job.state, target=JobState.CANCELLED):
         return False
     await ledger.release(db, job.id)
-    await _write(db, job.id, credits_used=Decimal(0), reason="cancelled")
+    await _write(db, job.id, credits_used=ZERO, reason="cancelled")
     return True
 
 

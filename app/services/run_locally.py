@@ -6,10 +6,11 @@ from pathlib import Path
 import structlog
 
 from app.catalog.model import LocalWork, Made, Progress, Service, Work
-from app.errors import MediaError, ProviderError, StorageFailed, Unclear
+from app.errors import InsufficientCredits, MediaError, ProviderError, StorageFailed, Unclear
 from app.jobs import queries
 from app.jobs.models import Job
 from app.jobs.states import JobState, LeaseLost
+from app.ledger import find_affordable
 from app.media.process import work_folder
 from app.services.broker import Broker
 from app.services.end_job import advance_state
@@ -42,6 +43,8 @@ async def run_locally(broker: Broker, job: Job) -> None:
             await _run(broker, job, progress)
         except MediaError as refusal:
             await end_badly(broker, job, reason="input_unusable", error=str(refusal))
+        except InsufficientCredits as shortage:
+            await end_badly(broker, job, reason=shortage.code, error=shortage.message)
         except ProviderError as trouble:
             await end_badly(broker, job, reason=type(trouble).__name__.lower(), error=trouble.message,
                         is_flagged=isinstance(trouble, Unclear))
@@ -77,7 +80,11 @@ async def _make(broker: Broker, job: Job, service: Service, folder: Path, progre
     async with broker.db.statement() as db:
         if not await queries.write(db, job, inputs=kept, is_generating=True, tries=job.tries + 1):
             raise LeaseLost(str(job.id))
+        affordable = await find_affordable(db, job.account_id, job.key_id)
     inputs = await open_inputs(broker, kept, folder)
     rates = await broker.rates.of(service.id, service.rates)
     request = service.request.model_validate(job.request)
-    return await service.run.run(Work(request, inputs, folder, progress, rates.rates, JobCalls(broker, job, folder)))
+    calls = JobCalls(broker, job, folder)
+    return await service.run.run(
+        Work(request, inputs, folder, progress, rates.rates, affordable, calls, broker.settings)
+    )

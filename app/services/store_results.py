@@ -15,7 +15,7 @@ from app.jobs.models import Job
 from app.media.process import work_folder
 from app.providers.port import Outputs
 from app.services.broker import Broker
-from app.services.end_job import succeed
+from app.services.end_job import ZERO, succeed
 from app.services.keep_files import keep_file, result_of
 
 log = structlog.get_logger()
@@ -43,10 +43,13 @@ async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
 
 
 async def store_made(broker: Broker, job: Job, made: Made) -> None:
-    """Keep what local work made and end the job well. Raises MediaError for a file that is no use."""
+    """Keep what local work made and end the job well.
+
+    Raises MediaError for a file that is no use, and InsufficientCredits for one that cannot be paid (any more).
+    """
     service = broker.service(job.service)
     files = [await _keep(broker, job, service, path) for path in made.files]
-    await _succeed(broker, job, files, made.values, credits=made.credits)
+    await _succeed(broker, job, files, made.values, credits=made.credits, further_credits=made.further_credits)
 
 
 async def _keep(broker: Broker, job: Job, service: Service, path: Path) -> StoredFile:
@@ -63,9 +66,10 @@ def _measure(path: Path) -> tuple[int, str]:
 
 
 async def _succeed(
-    broker: Broker, job: Job, files: Sequence[StoredFile], values: Mapping[str, object],
-    credits: Decimal | None = None,
+    broker: Broker, job: Job, files: Sequence[StoredFile], values: Mapping[str, object], *,
+    credits: Decimal | None = None, further_credits: Decimal = ZERO,
 ) -> None:
     async with broker.db.transaction() as db:
-        await succeed(db, job, result=result_of(list(files), values), credits=credits)
+        await succeed(db, job, result=result_of(list(files), values), credits=credits,
+                      further_credits=further_credits)
     log.info("job.succeeded", job_id=str(job.id), service=job.service)

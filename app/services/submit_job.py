@@ -42,6 +42,8 @@ async def review_request(
     Raises Unavailable for a service whose provider has no key here, and Invalid.
     """
     _check_available(broker, service)
+    if service.check is not None:
+        service.check(request, broker.settings)
     refuse_private_urls(broker, service, request.model_dump(mode="json"))
     _, changes = settle_request(broker.settings, service, request)
     await _refuse_foreign(broker, caller, service, request)

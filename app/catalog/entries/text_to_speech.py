@@ -129,7 +129,7 @@ SERVICE = Service(
     listings=(
         Listing(
             "voices", "The voices", is_public=True,
-            body={"voices": [{"name": name, "description": text} for name, text in VOICES.items()]},
+            body=lambda _: {"voices": [{"name": name, "description": text} for name, text in VOICES.items()]},
         ),
     ),
     usual_s=15,
