@@ -22,8 +22,8 @@ Expected = Callable[[Body], Mapping[str, Look | None]]
 
 CATALOG = load_catalog()
 PROVIDED = [service for service in CATALOG.values() if isinstance(service.run, UpstreamTask)]
-# Speech has its own suite.
-DRIVEN = [service for service in CATALOG.values() if service.lane != "gemini"]
+# Speech and downloads have suites of their own.
+DRIVEN = [service for service in CATALOG.values() if service.lane != "gemini" and service.id != "video-download"]
 EXAMPLES = [
     pytest.param(service, example, id=f"{service.id}-{number}")
     for service in DRIVEN for number, example in enumerate(service.examples, 1)
