@@ -7,10 +7,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from dotenv import dotenv_values
 
+from app.cli import main
 from app.commands.serve import DRAIN_S
 from app.config import Environment, Settings
 from workers.settings import KINDS
@@ -20,6 +22,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 FINAL_STAGE = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
+PAGE = (ROOT / "deploy/README.md").read_text()
 LOCKS = ROOT / "deploy/requirements"
 
 OURS = ("api", "worker", "media-worker")
@@ -196,3 +199,21 @@ def test_the_image_has_what_a_user_has_but_for_the_embedded_servers() -> None:
 def locked(lock: str) -> set[str]:
     """Every requirement of a lock: name, version and where it applies."""
     return set(re.findall(r"^(\S+==.*?) \\$", (LOCKS / lock).read_text(), re.MULTILINE))
+
+
+# The page
+
+
+def test_the_page_names_commands_that_there_are() -> None:
+    said = re.findall(r"(?:`|\bapi )phaya ([a-z]+)(?: ([a-z]+))?", PAGE)
+
+    assert said
+    for word, second in said:
+        command = main.commands[word]
+        assert not isinstance(command, click.Group) or second in command.commands
+
+
+def test_the_page_names_variables_that_there_are() -> None:
+    known = (ROOT / "docker-compose.yml").read_text() + (ROOT / "deploy/settings.md").read_text()
+
+    assert {name for name in re.findall(r"`([A-Z]+_[A-Z_]+)[`:]", PAGE) if name not in known} == set()
