@@ -22,7 +22,8 @@ SHOW_MOST = 20
 )
 def torture(seed: int, seeds: int, *, jobs: int, kills: int, per_s: float, data: Path | None) -> None:
     """Kill a whole stack, again and again, while clients use it; then see that nothing was lost."""
-    from app.torture.plan import Size
+    from app.torture.orders import menu
+    from app.torture.plan import Size, make_plan
     from app.torture.run import torture as run
 
     size = Size(jobs=jobs, kills=kills, per_s=per_s)
@@ -30,7 +31,7 @@ def torture(seed: int, seeds: int, *, jobs: int, kills: int, per_s: float, data:
     for number in range(seed, seed + seeds):
         click.echo(f"Seed {number}: {jobs} jobs, {kills} kills")
         with _folder(data, number) as folder:
-            verdict = run(number, size, folder)
+            verdict = run(make_plan(number, size, menu()), folder)
         for name, figure in verdict.figures.items():
             click.echo(f"  {name}: {figure}")
         for check, problems in verdict.breaches.items():

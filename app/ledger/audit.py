@@ -84,6 +84,16 @@ RULES: dict[str, str] = {
     "ends_have_their_instant": """
         SELECT id, format('%s job, ended at %s', state, ended_at) FROM jobs
          WHERE (state IN ('succeeded', 'failed', 'cancelled')) <> (ended_at IS NOT NULL)""",
+    "guards_are_in_place": """
+        SELECT name, 'this guard of the ledger is missing or switched off' FROM unnest(ARRAY[
+                'ledger_entries_hold_kind_key', 'ledger_entries_account_version_key', 'ledger_entries_key_key',
+                'balances_available_not_negative_check', 'balances_available_within_balance_check',
+                'holds_captured_within_amount_check', 'key_budgets_spent_not_negative_check']) AS name
+         WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conname = name AND c.convalidated)
+        UNION ALL
+        SELECT name, 'this guard of the ledger is missing or switched off'
+          FROM unnest(ARRAY['ledger_entries_append_only', 'job_events_append_only', 'admin_acts_append_only']) AS name
+         WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgname = name AND t.tgenabled <> 'D')""",
     "nothing_overdue": """
         SELECT id, format('%s job past its deadline %s', state, deadline_at) FROM jobs
          WHERE ended_at IS NULL AND deadline_at < now() - interval '60 seconds'""",

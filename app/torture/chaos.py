@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.torture.plan import FAULTS, Act, Deed, Plan
+from app.torture.plan import Act, Deed, Misdeed, Plan
 from app.torture.stack import Stack
 
 log = structlog.get_logger()
@@ -49,8 +49,8 @@ class Chaos:
         async with asyncio.TaskGroup() as group:
             for act in self.plan.acts:
                 await asyncio.sleep(max(0.0, self.began + act.at_s - time.monotonic()))
-                if act.deed is Deed.FAULT:
-                    await self._misbehave(act)
+                if act.misdeed is not None:
+                    await self._misbehave(act.misdeed)
                 elif (pid := await self._find(act)) is not None:
                     await self._hit(group, act, pid)
 
@@ -84,9 +84,8 @@ class Chaos:
             await redis.flushall()
         await redis.aclose()
 
-    async def _misbehave(self, act: Act) -> None:
-        route, word = FAULTS[act.place]
-        order = {"match": {"route": route}, "fault": word, "count": 3}
+    async def _misbehave(self, misdeed: Misdeed) -> None:
+        order = {"match": {"route": misdeed.route}, "fault": misdeed.word, "count": misdeed.count}
         # Where the sandbox is just dead it will not misbehave, but not answer at all.
         with suppress(httpx.HTTPError):
             async with httpx.AsyncClient(trust_env=False, timeout=2) as http:

@@ -205,7 +205,7 @@ def it_was_a_trial(it: Evidence) -> Iterator[str]:
     could = sum(told.order.bent not in HOPELESS for told in it.log.told.values() if told.job_ids)
     if ends[JobState.SUCCEEDED] < could * SUCCESS_SHARE:
         yield f"only {ends[JobState.SUCCEEDED]} of {could} that could succeed did"
-    wanted = sum(act.deed is not Deed.FAULT for act in it.plan.acts)
+    wanted = sum(act.deed is not Deed.MISBEHAVE for act in it.plan.acts)
     if len(it.done) < wanted:
         yield f"only {len(it.done)} of {wanted} blows were struck"
 
@@ -253,6 +253,6 @@ def _is_alone(it: Evidence, number: int) -> bool:
     at = it.done[number].at.timestamp()
     others = [done for place, done in enumerate(it.done) if place != number and done.act.part != "api"]
     return not any(
-        other.at.timestamp() < at + CALM_AFTER_S and other.at.timestamp() + other.act.for_s > at - CALM_BEFORE_S
+        other.at.timestamp() < at + CALM_AFTER_S and other.at.timestamp() + other.act.for_s > at - CALM_BEFORE_S / 2
         for other in others
     )

@@ -23,12 +23,22 @@ HOPELESS = frozenset({
     "lost-answer-no-callback",
 })  # fmt: skip
 
-# What the upstream does to whoever comes next, whatever is asked.
-FAULTS = (
-    ("createTask", "code=429"), ("createTask", "stall=3"), ("createTask", "bad-json"), ("recordInfo", "code=429"),
-    ("recordInfo", "http=503"), ("recordInfo", "bad-json"), ("recordInfo", "stall=3"),
+
+@dataclass(frozen=True)
+class Misdeed:
+    """What the upstream does to the next `count` requests of a route, whatever is asked."""
+
+    route: str
+    word: str
+    count: int = 3
+
+
+MISDEEDS = (
+    Misdeed("createTask", "code=429"), Misdeed("createTask", "stall=3"), Misdeed("createTask", "bad-json"),
+    Misdeed("recordInfo", "code=429"), Misdeed("recordInfo", "http=503"), Misdeed("recordInfo", "bad-json"),
+    Misdeed("recordInfo", "stall=3"),
 )  # fmt: skip
-FAULT_EVERY_S = 4.0
+MISDEED_EVERY_S = 4.0
 CANCEL_SHARE = 0.05
 DOUBLE_SHARE = 0.1
 
@@ -92,18 +102,19 @@ class Deed(StrEnum):
     KILL = "kill"
     FREEZE = "freeze"
     WIPE = "wipe"  # Redis: killed, and its data gone
-    FAULT = "fault"
+    MISBEHAVE = "misbehave"
 
 
 @dataclass(frozen=True)
 class Act:
-    """One act of chaos. `place` picks one of the processes of the part, or one of FAULTS."""
+    """One act of chaos. `place` picks one of the processes of the part."""
 
     at_s: float
     deed: Deed
     part: str
     place: int = 0
     for_s: float = 0
+    misdeed: Misdeed | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,7 @@ def make_plan(seed: int, size: Size, menu: Menu) -> Plan:
     bursts = BURSTS if size.kills > len(BURSTS) else ()
     storm_s = QUIET_START_S + size.jobs / size.per_s
     acts = _storm(chance, size.kills - len(bursts), each=max(1, size.kills // 10), until_s=storm_s)
-    acts += _faults(chance, storm_s)
+    acts += _misdeeds(chance, storm_s)
     orders: list[Order] = []
     at_s = max([storm_s] + [act.at_s + act.for_s for act in acts])
     for burst in bursts:
@@ -186,10 +197,10 @@ def _blow(chance: random.Random) -> Act:
     return Act(0, Deed.KILL, part, place)
 
 
-def _faults(chance: random.Random, until_s: float) -> list[Act]:
+def _misdeeds(chance: random.Random, until_s: float) -> list[Act]:
     return [
-        Act(chance.uniform(QUIET_START_S, until_s), Deed.FAULT, "sandbox", chance.randrange(len(FAULTS)))
-        for _ in range(int(until_s / FAULT_EVERY_S))
+        Act(chance.uniform(QUIET_START_S, until_s), Deed.MISBEHAVE, "sandbox", misdeed=chance.choice(MISDEEDS))
+        for _ in range(int(until_s / MISDEED_EVERY_S))
     ]
 
 

@@ -24,11 +24,12 @@ from app.torture.chaos import Chaos
 from app.torture.checks import CHECKS
 from app.torture.clients import Clients
 from app.torture.evidence import Evidence
+from app.torture.faults import FAULTS
 from app.torture.figures import figures_of
 from app.torture.leftovers import leftovers
-from app.torture.orders import make_film, menu, services, upload
-from app.torture.plan import ACCOUNTS, POOR, POOR_CREDITS, RICH_CREDITS, Plan, Size, make_plan
-from app.torture.stack import Stack, running
+from app.torture.orders import make_film, services, upload
+from app.torture.plan import ACCOUNTS, POOR, POOR_CREDITS, RICH_CREDITS, Plan
+from app.torture.stack import PHAYA, TWO_OF_EACH, Stack, running
 
 ACTOR = "torture"
 
@@ -41,20 +42,29 @@ class Verdict:
     figures: Mapping[str, str]
 
 
-def torture(seed: int, size: Size, data: Path) -> Verdict:
-    """A whole run in the folder `data`, which keeps everything. From the main thread. Raises Stop on Ctrl-C."""
+def torture(
+    plan: Plan, data: Path, *, fault: str | None = None, copies: Mapping[str, int] = TWO_OF_EACH
+) -> Verdict:
+    """A whole run in the folder `data`, which keeps everything. From the main thread. Raises Stop on Ctrl-C.
+
+    `fault` is the name of a mistake to be planted (app.torture.faults), `copies` the number of each process.
+    """
     began = time.monotonic()
-    plan = make_plan(seed, size, menu())
     keys: list[str] = []
 
     async def prepare(database: Database) -> None:
         async with database.transaction() as db:
             await journal.install(db)
             keys.extend([await _open_account(db, number) for number in range(ACCOUNTS)])
+            if fault:
+                await FAULTS[fault].change_schema(db)
 
+    program = PHAYA if fault is None else ("-m", "app.torture.child", fault)
     with (
         (data / "supervisor.log").open("w", buffering=1) as said,
-        running(data, say=lambda line: print(line, file=said), prepare=prepare) as stack,
+        running(
+            data, say=lambda line: print(line, file=said), prepare=prepare, program=program, copies=copies
+        ) as stack,
     ):
         found = _watch(stack, Story(stack, plan, tuple(keys)))
     breaches = {name: list(check(found)) for name, check in CHECKS.items()}

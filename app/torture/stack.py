@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +20,11 @@ BACKLOG = 2_048
 KIE_KEYS = tuple(f"torture-{number}" for number in range(20))
 # Durations scaled to seconds, and a limit that counts every request and refuses none.
 TIME_SCALE = 0.5
-SETTINGS = {"grace_s": "15", "rate_limit_per_minute": "10000000", "media_concurrency": "1", "api_processes": "2",
-            "result_tries": "4"}
+SETTINGS = {"grace_s": "15", "rate_limit_per_minute": "10000000", "media_concurrency": "1", "result_tries": "4"}
+
+# How Python is told to run phaya.
+PHAYA = ("-m", "app.cli")
+TWO_OF_EACH = {"api": 2, "worker": 2, "media-worker": 2}
 
 # Run as the owner of the schema, once there is one and before anybody serves.
 Prepare = Callable[[Database], Coroutine[None, None, None]]
@@ -41,11 +44,12 @@ class Stack:
 
 @contextmanager
 def running(
-    data: Path, *, say: Callable[[str], None], prepare: Prepare, program: Sequence[str] = ("-m", "app.cli")
+    data: Path, *, say: Callable[[str], None], prepare: Prepare, program: Sequence[str] = PHAYA,
+    copies: Mapping[str, int] = TWO_OF_EACH,
 ) -> Iterator[Stack]:
     """Start it all in `data`, and stop it at the end. From the main thread.
 
-    `program` are Python's words for phaya's own processes. Raises EmbeddedError.
+    `program` are Python's words for phaya's own processes, `copies` how many there are of each. Raises EmbeddedError.
     """
     with ExitStack() as stack:
         data = stack.enter_context(folder.locked(data))
@@ -69,9 +73,12 @@ def running(
         supervisor.run(seed_part(env, data))
         owner = settings.model_copy(update={"database_url": settings.database_owner_url})
         asyncio.run(_prepared(owner, prepare))
-        api, _, worker, media_worker = phaya_parts(settings, addresses, env, data, listener.fileno())
-        parts = [api, api, *_pair(worker, data), *_pair(media_worker, data)]
-        supervisor.start(*(_by(program, part) for part in parts))
+        one_of_each = phaya_parts(settings, addresses, env, data, listener.fileno())
+        parts = [
+            _by(program, _marked(part, data / f"{part.name}-{number}.ready"))
+            for part in one_of_each for number in range(copies[part.name])
+        ]
+        supervisor.start(*parts)
         yield Stack(supervisor, settings, addresses.api_url, sandbox_url, owner, data)
 
 
@@ -91,18 +98,17 @@ def _scaled(sandbox: Part) -> Part:
     return replace(sandbox, command=(*sandbox.command, "--time-scale", str(TIME_SCALE)))
 
 
-def _pair(worker: Part, data: Path) -> list[Part]:
-    """The worker twice, each with a file of its own to say that it is ready."""
-    return [_with_mark(worker, data / f"{worker.name}-{number}.ready") for number in range(2)]
+def _marked(part: Part, mark: Path) -> Part:
+    """The same part with a file of its own to say that it is ready, where it says so by a file."""
+    words = list(part.command)
+    if "--ready-file" not in words:
+        return part
 
-
-def _with_mark(worker: Part, mark: Path) -> Part:
     def is_ready(pid: int) -> bool:
         return mark.exists() and mark.read_text() == str(pid)
 
-    words = list(worker.command)
     words[words.index("--ready-file") + 1] = str(mark)
-    return replace(worker, command=tuple(words), is_ready=is_ready)
+    return replace(part, command=tuple(words), is_ready=is_ready)
 
 
 def _by(program: Sequence[str], part: Part) -> Part:

@@ -63,6 +63,8 @@ SABOTAGE = {
                                "UPDATE jobs SET state = 'failed' WHERE id = :done"],
     "ends_have_their_instant": ["UPDATE jobs SET ended_at = NULL WHERE id = :done",
                                 "UPDATE jobs SET ended_at = now() WHERE id = :live"],
+    "guards_are_in_place": ["ALTER TABLE ledger_entries DROP CONSTRAINT ledger_entries_hold_kind_key",
+                            "ALTER TABLE job_events DISABLE TRIGGER job_events_append_only"],
     "nothing_overdue": ["UPDATE jobs SET deadline_at = now() - interval '61 seconds' WHERE id = :live"],
 }
 
