@@ -18,11 +18,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text, update
+from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import ledger
@@ -32,7 +33,7 @@ from app.jobs import queries, states
 from app.jobs.models import Job, JobAttempt
 from app.jobs.states import JobState, move
 from app.ledger import book
-from app.ledger.models import EntryKind, Hold, HoldKind, HoldState
+from app.ledger.models import EntryKind, Hold, HoldKind, HoldState, LedgerEntry
 from app.services import advance_job, job_writer, send_task
 from app.services.broker import Broker
 from app.services.hear_callback import hear_callback
@@ -79,12 +80,16 @@ def _put(place: object, name: str, new: object) -> None:
 
 
 def _refund_twice() -> None:
-    resolve, book_entry = book._resolve, book._book
+    resolve = book._resolve
 
-    async def twice(db: AsyncSession, hold: Hold, state: HoldState, *, captured: Any) -> None:
+    async def twice(db: AsyncSession, hold: Hold, state: HoldState, *, captured: Decimal) -> None:
         await resolve(db, hold, state, captured=captured)
         if state is HoldState.RELEASED and hold.kind is HoldKind.VISIBLE:
-            await book_entry(db, hold, EntryKind.REFUND, hold.amount, available=hold.amount)
+            moved = await book._move_balance(db, hold.account_id, balance=hold.amount, available=hold.amount)
+            await db.execute(insert(LedgerEntry).values(
+                account_id=hold.account_id, version=moved.version, kind=EntryKind.REFUND, amount=hold.amount,
+                balance_after=moved.balance, hold_id=hold.id, job_id=hold.job_id, description="Refund",
+            ))
 
     _put(book, "_resolve", twice)
 
