@@ -17,7 +17,7 @@ from app.torture.talk import CALLS
 # What is asked for, and how often. It is most of all what is made fast: films take a core for seconds.
 WANTED: Mapping[str, float] = {
     "text-to-image": 8, "gpt-image-2-image-to-image": 0.7, "seedream": 0.3, "text-to-speech": 1,
-    "image-to-video": 0.3, "extract-last-frame": 0.5, "sora2-character": 0.5, "seedance-video": 0.1,
+    "image-to-video": 0.1, "extract-last-frame": 0.3, "sora2-character": 0.5, "seedance-video": 0.05,
 }  # fmt: skip
 # Where a prompt of words is, directives can stand in it.
 PROMPT = "prompt"

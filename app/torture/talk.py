@@ -13,7 +13,7 @@ from app.torture.plan import Order
 
 CHAT, STREAM, HANG_UP = "chat", "chat-stream", "chat-hang-up"
 # How often each is asked for, beside the services.
-CALLS: Mapping[str, float] = {CHAT: 1, STREAM: 1.5, HANG_UP: 0.7}
+CALLS: Mapping[str, float] = {CHAT: 2.5, STREAM: 4, HANG_UP: 1.5}
 PATH = "/api/v1/phaya-gpt/chat/completions"
 # How the upstream misbehaves in these, each order by its number.
 BENT = (None, None, None, "slow=3", "stall=4", "tokens=400", "break-stream=5", "cut-stream=5", "no-done", "usage=none",

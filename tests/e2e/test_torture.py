@@ -9,7 +9,7 @@ from app.torture.plan import Size, make_plan
 from app.torture.run import torture
 
 ROOT = Path(__file__).parents[2]
-QUICK = Size(jobs=300, kills=10, per_s=9, patience_s=90)
+QUICK = Size(jobs=300, kills=10, per_s=12, patience_s=90)
 
 
 @pytest.mark.timeout(400)
