@@ -74,7 +74,9 @@ class Directives:
 
     def asked(self) -> dict[str, Any]:
         """Only what deviates, by field name."""
-        return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) not in (None, False)}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        # By identity: 0 seconds is a wish of its own, and equals False.
+        return {name: value for name, value in values.items() if value is not None and value is not False}
 
     def words(self) -> list[str]:
         """As they would stand in a prompt: `parse_words` reads them back."""

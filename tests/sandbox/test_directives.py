@@ -12,6 +12,7 @@ def test_words_are_read_back_as_written() -> None:
 
     assert asked.words() == ["fail", "slow=1.5", "cost=0.25"]
     assert parse_words(asked.words()) == asked
+    assert directives_in("at once [[sandbox:slow=0]]").words() == ["slow=0.0"]
     assert without_directives("a [[sandbox:fail]]cat") == "a cat"
     assert directives_in("a cat") == Directives()
 
