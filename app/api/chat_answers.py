@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.api.event_stream import DONE, KEEP_ALIVE, Line, frame
+from app.api.event_stream import DONE, KEEP_ALIVE, frame
 from app.api.openai_errors import openai_error_of
 from app.errors import AppError
 from app.providers.http import ANSWER_LIMIT_BYTES
@@ -41,8 +41,8 @@ class ChatForm:
             "usage": counts_of(answer.usage), "credits_used": answer.credits, "finish_reason": choice["finish_reason"],
         }
 
-    def teller(self, line: Line, *, collects: bool) -> "ChatTeller":
-        return ChatTeller(line, self, collects=collects)
+    def teller(self, *, collects: bool) -> "ChatTeller":
+        return ChatTeller(self, collects=collects)
 
     def retell(self, answer: Answer) -> bytes:
         head = {"id": answer.document["id"], "object": "chat.completion.chunk", "created": answer.document["created"],
@@ -64,10 +64,9 @@ class ChatForm:
 
 
 class ChatTeller:
-    """Tells a stream chunk by chunk. See `app.api.language_calls.StreamTeller` for the promises."""
+    """Retells a stream chunk by chunk. See `app.api.language_calls.StreamTeller` for the promises."""
 
-    def __init__(self, line: Line, form: ChatForm, *, collects: bool) -> None:
-        self._line = line
+    def __init__(self, form: ChatForm, *, collects: bool) -> None:
         self._form = form
         self._collects = collects
         self._reader = ChunkReader(collects=collects)
@@ -81,16 +80,14 @@ class ChatTeller:
     def is_whole(self) -> bool:
         return self._reader.finish_reason is not None
 
-    async def begin(self) -> None:
-        await self._line.begin()
-
-    async def tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> bytes:
         if not event.data:
-            await self._line.send(KEEP_ALIVE)
-        elif event.data == END:
+            return KEEP_ALIVE
+        if event.data == END:
             self.is_over = True
-        elif chunk := self._reader.read(event.data):
-            await self._line.send(frame({**chunk, "model": self._form.model}))
+            return b""
+        chunk = self._reader.read(event.data)
+        return b"" if chunk is None else frame({**chunk, "model": self._form.model})
 
     def document(self) -> dict[str, Any]:
         return self._reader.document() if self._collects else {}

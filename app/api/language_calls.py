@@ -41,8 +41,8 @@ class StreamTeller(Teller, Protocol):
 class StreamForm(Protocol):
     """How the streamed answers of a route look."""
 
-    def teller(self, line: Line, *, collects: bool) -> StreamTeller:
-        """Who tells a stream to the client; with `collects` he can give the whole of it in the end."""
+    def teller(self, *, collects: bool) -> StreamTeller:
+        """Who retells a stream; with `collects` he can give the whole of it in the end."""
 
     def retell(self, answer: Answer) -> bytes:
         """All the frames of a stream that was told before."""
@@ -100,8 +100,8 @@ async def _tell_most(request: Request, caller: KeyRecord, order: Order) -> Respo
 
 
 async def _tell(request: Request, form: StreamForm, call: Call, line: Line) -> None:
-    teller = form.teller(line, collects=call.idempotency is not None)
-    answer = await call_stream(broker_of(request), call, teller)
+    teller = form.teller(collects=call.idempotency is not None)
+    answer = await call_stream(broker_of(request), call, teller, line)
     await line.send(teller.end(answer))
 
 

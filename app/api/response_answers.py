@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.api.event_stream import KEEP_ALIVE, Line, frame
+from app.api.event_stream import KEEP_ALIVE, frame
 from app.api.openai_errors import openai_error_of
 from app.errors import AppError
 from app.providers.http import ANSWER_LIMIT_BYTES
@@ -35,8 +35,8 @@ class ResponseForm:
     def write(self, answer: Answer) -> object:
         return self.charged(answer.document, answer)
 
-    def teller(self, line: Line, *, collects: bool) -> "ResponseTeller":
-        return ResponseTeller(line, self)
+    def teller(self, *, collects: bool) -> "ResponseTeller":
+        return ResponseTeller(self)
 
     def retell(self, answer: Answer) -> bytes:
         begun = self.shown({**answer.document, "status": "in_progress", "output": []})
@@ -65,10 +65,9 @@ class ResponseForm:
 
 
 class ResponseTeller:
-    """Tells a stream event by event. See `app.api.language_calls.StreamTeller` for the promises."""
+    """Retells a stream event by event. See `app.api.language_calls.StreamTeller` for the promises."""
 
-    def __init__(self, line: Line, form: ResponseForm) -> None:
-        self._line = line
+    def __init__(self, form: ResponseForm) -> None:
         self._form = form
         self._reader = ResponseReader()
 
@@ -84,16 +83,15 @@ class ResponseTeller:
     def is_over(self) -> bool:
         return self.is_whole
 
-    async def begin(self) -> None:
-        await self._line.begin()
-
-    async def tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> bytes:
         if not event.data:
-            await self._line.send(KEEP_ALIVE)
-        elif event.data != END and (told := self._reader.read(event.data)) is not None:
-            if "response" in told:
-                told["response"] = self._form.shown(told["response"])
-            await self._line.send(_frame(told))
+            return KEEP_ALIVE
+        told = None if event.data == END else self._reader.read(event.data)
+        if told is None:
+            return b""
+        if "response" in told:
+            told["response"] = self._form.shown(told["response"])
+        return _frame(told)
 
     def document(self) -> dict[str, Any]:
         return self._reader.document or {}

@@ -39,12 +39,12 @@ class OpenAnswer:
         """The body."""
         return await read_limited(self._response, limit=limit)
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """The body as events, comments among them."""
+    async def events(self) -> AsyncGenerator[list[Event], None]:
+        """The body as events, comments among them: those that came together at once."""
         reader = EventReader()
         async for piece in self._response.aiter_bytes():
-            for event in reader.feed(piece):
-                yield event
+            if events := reader.feed(piece):
+                yield events
 
 
 class OpenRouter:

@@ -46,8 +46,18 @@ LOOK_UP_AFTER_S = (0.5, 1.0, 2.0, 4.0)
 RECORD_AFTER_S = 2.0
 
 
+class Line(Protocol):
+    """The way to the client."""
+
+    async def begin(self) -> None:
+        """Upstream has taken the request: what fails from here on fails in mid-stream."""
+
+    async def send(self, data: bytes) -> None:
+        """Send it, or drop it if the client has gone."""
+
+
 class Teller(Protocol):
-    """Tells a stream to a client, event by event."""
+    """Retells a stream in a client's form, event by event."""
 
     @property
     def usage(self) -> Usage | None:
@@ -61,11 +71,8 @@ class Teller(Protocol):
     def is_over(self) -> bool:
         """Whether nothing comes any more."""
 
-    async def begin(self) -> None:
-        """Upstream has taken the request: what fails from here on fails in mid-stream."""
-
-    async def tell(self, event: Event) -> None:
-        """Pass on what is in an event. Raises ProviderError for an event that says that upstream failed."""
+    def tell(self, event: Event) -> bytes:
+        """What the client gets of an event. Raises ProviderError for one that says that upstream failed."""
 
     def document(self) -> dict[str, Any]:
         """All that was told; empty where it was not asked to collect it."""
@@ -81,7 +88,7 @@ async def call_whole(broker: Broker, call: Call, read: Callable[[bytes], Said], 
     return await _conduct(broker, call, talk)
 
 
-async def call_stream(broker: Broker, call: Call, teller: Teller) -> Answer | None:
+async def call_stream(broker: Broker, call: Call, teller: Teller, line: Line) -> Answer | None:
     """Make the call, tell its answer as it comes, and charge it; None if all was told, but is not charged yet.
 
     Raises UpstreamFailed or Invalid when upstream fails, before the first event or in mid-stream.
@@ -89,7 +96,7 @@ async def call_stream(broker: Broker, call: Call, teller: Teller) -> Answer | No
 
     async def talk() -> Said:
         try:
-            await _tell(broker, call, teller)
+            await _tell(broker, call, teller, line)
         except Unclear:
             # The connection may break behind the last word.
             if not teller.is_whole:
@@ -107,16 +114,17 @@ async def call_stream(broker: Broker, call: Call, teller: Teller) -> Answer | No
         return None
 
 
-async def _tell(broker: Broker, call: Call, teller: Teller) -> None:
+async def _tell(broker: Broker, call: Call, teller: Teller, line: Line) -> None:
     async with _opened(broker, call, idle_s=IDLE_S) as answer:
         noting = asyncio.create_task(_note(broker, call))
         try:
-            await teller.begin()
-            async with aclosing(answer.events()) as events:
-                async for event in events:
-                    # Behind the last word too: only a connection that was read to its end is used again.
-                    if not teller.is_over:
-                        await teller.tell(event)
+            await line.begin()
+            async with aclosing(answer.events()) as pieces:
+                async for events in pieces:
+                    # Behind the last word, too: only a connection that was read to its end is used again.
+                    told = b"".join(teller.tell(event) for event in events if not teller.is_over)
+                    if told:
+                        await line.send(told)
         finally:
             await noting
     if not teller.is_whole:
