@@ -10,7 +10,7 @@ from http import HTTPStatus
 import httpx
 
 from app.errors import Throttled
-from app.providers.http import ANSWER_LIMIT_BYTES, free_call, paid_call, read_limited
+from app.providers.http import ANSWER_LIMIT_BYTES, ClientFleet, free_call, paid_call, read_limited
 from app.providers.openrouter_errors import read_error
 from app.providers.openrouter_models import ListedModel, read_models
 from app.providers.openrouter_usage import Generation, read_generation
@@ -52,8 +52,8 @@ class OpenRouter:
 
     name = "openrouter"
 
-    def __init__(self, client: httpx.AsyncClient, *, base_url: str, keys: tuple[ProviderKey, ...]) -> None:
-        self._client = client
+    def __init__(self, fleet: ClientFleet, *, base_url: str, keys: tuple[ProviderKey, ...]) -> None:
+        self._fleet = fleet
         self._base_url = base_url
         self.keys = keys
 
@@ -69,8 +69,8 @@ class OpenRouter:
         headers = {
             "Authorization": f"Bearer {key.secret}", "Content-Type": "application/json", "Accept-Encoding": "identity",
         }
-        with paid_call(NAME):
-            async with self._client.stream(
+        with paid_call(NAME), self._fleet.take() as client:
+            async with client.stream(
                 "POST", self._base_url + route, headers=headers, content=body, timeout=timeout
             ) as response:
                 if response.status_code != HTTPStatus.OK:
@@ -93,8 +93,8 @@ class OpenRouter:
     ) -> bytes | None:
         key = key or self.keys[0]
         headers = {"Authorization": f"Bearer {key.secret}"}
-        with free_call(NAME):
-            async with self._client.stream("GET", self._base_url + route, headers=headers, params=params) as response:
+        with free_call(NAME), self._fleet.take() as client:
+            async with client.stream("GET", self._base_url + route, headers=headers, params=params) as response:
                 content = await read_limited(response, limit=4 * ANSWER_LIMIT_BYTES)
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None

@@ -4,6 +4,7 @@ import httpx
 
 from app.config import Settings
 from app.providers.gemini import Gemini
+from app.providers.http import ClientFleet
 from app.providers.kie import Kie
 from app.providers.openrouter import OpenRouter
 from app.providers.port import Budget, CallProvider, ProviderKey, TaskProvider
@@ -46,9 +47,9 @@ def open_call_providers(settings: Settings, client: httpx.AsyncClient) -> dict[s
     return providers
 
 
-def open_openrouter(settings: Settings, client: httpx.AsyncClient) -> OpenRouter | None:
+def open_openrouter(settings: Settings, fleet: ClientFleet) -> OpenRouter | None:
     """The provider of language models, if it has a key."""
     if not settings.openrouter_api_keys:
         return None
     keys = tuple(ProviderKey.of(key) for key in settings.openrouter_api_keys)
-    return OpenRouter(client, base_url=settings.openrouter_base_url, keys=keys)
+    return OpenRouter(fleet, base_url=settings.openrouter_base_url, keys=keys)

@@ -11,7 +11,7 @@ from app.config import Settings
 from app.db.engine import Database
 from app.media.fetch import Fetcher
 from app.media.process import sweep
-from app.providers.http import open_client
+from app.providers.http import ClientFleet, open_client
 from app.providers.openrouter import OpenRouter
 from app.providers.port import CallProvider, TaskProvider
 from app.providers.registry import open_call_providers, open_openrouter, open_task_providers
@@ -30,6 +30,8 @@ from app.storage import Storage, open_storage
 
 # Answers of language models that a process reads at once; each is a connection for as long as the answer lasts.
 STREAMS_MOST = 1_000
+# A new connection costs a client's first token two round trips and a handshake.
+STREAMS_KEEP_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
         limiter = RateLimiter(str(settings.redis_url))
         stack.push_async_callback(limiter.close)
         client = await stack.enter_async_context(open_client())
-        streams = await stack.enter_async_context(open_client(connections=STREAMS_MOST))
-        openrouter = open_openrouter(settings, streams)
+        fleet = ClientFleet(connections=STREAMS_MOST, keep_s=STREAMS_KEEP_S)
+        stack.push_async_callback(fleet.close)
+        openrouter = open_openrouter(settings, fleet)
         rates = RateBook(db)
         models = ModelBook(openrouter, rates, settings)
         stack.push_async_callback(models.close)
