@@ -55,7 +55,7 @@ class Log:
     asked_again: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Line:
     """The way to the API under the keys of the accounts, until `ends_at` by `time.monotonic`."""
 
@@ -100,7 +100,7 @@ class Line:
 
 def open_http(api_url: str) -> httpx.AsyncClient:
     """HTTP as a client without much patience speaks it."""
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    limits = httpx.Limits(max_connections=2_000, max_keepalive_connections=50)
     return httpx.AsyncClient(base_url=api_url, timeout=SILENCE_S, limits=limits, trust_env=False)
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.torture.plan import Act, Deed, Misdeed, Plan
+from app.torture.plan import Act, Deed, Misdeed
 from app.torture.stack import Stack
 
 log = structlog.get_logger()
@@ -37,18 +37,17 @@ class Done:
 
 @dataclass
 class Chaos:
-    """Carries out the acts of a plan. The clock is `time.monotonic`."""
+    """Carries out acts, and remembers them."""
 
     stack: Stack
-    plan: Plan
-    began: float
     done: list[Done] = field(default_factory=list)
 
-    async def run(self) -> None:
-        """All acts, each at its time; freezes end by themselves."""
+    async def run(self, acts: Sequence[Act]) -> None:
+        """All these, in the order of their times from now; freezes end by themselves."""
+        began = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            for act in self.plan.acts:
-                await asyncio.sleep(max(0.0, self.began + act.at_s - time.monotonic()))
+            for act in acts:
+                await asyncio.sleep(max(0.0, began + act.at_s - time.monotonic()))
                 if act.misdeed is not None:
                     await self._misbehave(act.misdeed)
                 elif (pid := await self._find(act)) is not None:

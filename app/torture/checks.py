@@ -13,7 +13,7 @@ from app.providers.openrouter import OpenRouter
 from app.torture.evidence import Evidence, Job
 from app.torture.journal import intrusions, resumed_after_s
 from app.torture.orders import PROMPT
-from app.torture.plan import CALM_AFTER_S, CALM_BEFORE_S, HOPELESS, POOR, Deed, name_in
+from app.torture.plan import HOPELESS, POOR, Deed, name_in
 from app.torture.talk import CALLS
 
 Check = Callable[[Evidence], Iterator[str]]
@@ -205,7 +205,7 @@ def it_was_a_trial(it: Evidence) -> Iterator[str]:
     could = sum(told.order.bent not in HOPELESS for told in it.log.told.values() if told.job_ids)
     if ends[JobState.SUCCEEDED] < could * SUCCESS_SHARE:
         yield f"only {ends[JobState.SUCCEEDED]} of {could} that could succeed did"
-    wanted = sum(act.deed is not Deed.MISBEHAVE for act in it.plan.acts)
+    wanted = sum(act.misdeed is None for act in (*it.plan.storm.acts, *it.plan.trial.acts))
     if len(it.done) < wanted:
         yield f"only {len(it.done)} of {wanted} blows were struck"
 
@@ -238,21 +238,11 @@ class Resumed:
 
 
 def resumptions(it: Evidence, *, undisturbed: bool) -> list[Resumed]:
-    """After every worker's death, or after those alone that nothing else made worse (Postgres away, another hit)."""
+    """After every worker's death, or after those of the trial alone, when nothing else was amiss."""
+    trials = [done for done in it.done if done.act in it.plan.trial.acts]
     return [
         Resumed(str(job_id), done.act.part, after_s)
-        for number, done in enumerate(it.done)
+        for done in (trials if undisturbed else it.done)
         if done.act.deed is Deed.KILL and done.act.part in ("worker", "media-worker")
-        if _is_alone(it, number) or not undisturbed
         for job_id, after_s in resumed_after_s(it.writes, done.pid, done.at).items()
     ]
-
-
-def _is_alone(it: Evidence, number: int) -> bool:
-    """Whether nothing else was hit, but for an api, from a while before this blow to a while after it."""
-    at = it.done[number].at.timestamp()
-    others = [done for place, done in enumerate(it.done) if place != number and done.act.part != "api"]
-    return not any(
-        other.at.timestamp() < at + CALM_AFTER_S and other.at.timestamp() + other.act.for_s > at - CALM_BEFORE_S / 2
-        for other in others
-    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -10,32 +10,31 @@ import orjson
 from app.catalog.model import Service
 from app.torture.asking import Line, OutOfPatience, Told, read
 from app.torture.orders import Uploads, body_of
-from app.torture.plan import Order, Plan
+from app.torture.plan import Order
 from app.torture.talk import CALLS, talk
 
-POLL_S = 2.0
+# How often a client looks at its job: at first, and at most so much later, as the job grows old.
+POLL_S, POLL_MOST_S = 2.0, 10.0
 ENDS = frozenset({"completed", "failed", "cancelled"})
 
 
 @dataclass(frozen=True)
 class Clients:
-    """All clients of a run, which began at `began` by `time.monotonic`."""
+    """All clients of a run."""
 
     line: Line
-    plan: Plan
     services: Mapping[str, Service]
     uploads: Uploads
-    began: float
 
-    async def run(self) -> None:
-        """Carry out every order of the plan."""
+    async def run(self, orders: Sequence[Order]) -> None:
+        """Carry out the orders, each at its time from now."""
         async with asyncio.TaskGroup() as group:
-            for order in self.plan.orders:
+            for order in orders:
                 group.create_task(self._carry_out(order))
 
     async def _carry_out(self, order: Order) -> None:
         told = self.line.log.told[order.number] = Told(order)
-        await asyncio.sleep(max(0.0, self.began + order.at_s - time.monotonic()))
+        await asyncio.sleep(order.at_s)
         times = 1 + order.is_doubled
         try:
             if order.service in CALLS:
@@ -63,6 +62,7 @@ class Clients:
 
     async def _watch(self, told: Told, service: Service, job_id: str) -> None:
         path = service.status_path.format(job_id=job_id)
+        began = time.monotonic()
         while True:
             response = await self.line.ask(told, "GET", path)
             if response.status_code != 200:
@@ -72,7 +72,7 @@ class Clients:
             if answer["status"].lower() in ENDS:
                 told.end = answer
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(min(POLL_S + (time.monotonic() - began) / 4, POLL_MOST_S))
 
     async def _cancel(self, told: Told, service: Service, job_id: str) -> None:
         if told.order.cancel_after_s is None or not service.is_cancellable:

@@ -54,14 +54,10 @@ FREEZE_S = (3.0, 20.0)
 FREEZE_SHARE = 0.3
 QUIET_START_S = 2.0
 
-# How fast a dead worker's jobs go on is measured with nothing else amiss for so long before and after its death.
-CALM_BEFORE_S = 5.0
-CALM_AFTER_S = 13.0
-
 
 @dataclass(frozen=True)
 class Burst:
-    """Orders that come just before a worker is killed, so that it has work in hand."""
+    """Orders that come together, so that a worker has work in hand when it is killed a little later."""
 
     part: str
     service: str
@@ -70,6 +66,7 @@ class Burst:
 
 
 BURSTS = (Burst("worker", "text-to-image", "stall=5", 8), Burst("media-worker", "image-to-video", None, 2))
+KILL_AFTER_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -118,13 +115,23 @@ class Act:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """What happens at the same time; times count from its beginning."""
+
+    orders: Sequence[Order] = ()
+    acts: Sequence[Act] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
-    """A whole run. No client is patient beyond `patience_s` seconds from the start."""
+    """A whole run: the storm, and when it is over, the death of one worker of each kind with nothing else amiss, by
+    which is measured how fast their jobs go on. No client is patient for more than `patience_s` of a stage."""
 
     seed: int
-    orders: Sequence[Order]
-    acts: Sequence[Act]
+    storm: Stage
     patience_s: float
+    trial: Stage = Stage()
+
 
 @dataclass(frozen=True)
 class Menu:
@@ -141,28 +148,32 @@ class Size:
     jobs: int
     kills: int
     per_s: float
-    patience_s: float = 150
+    patience_s: float = 200
     bent: Mapping[str | None, float] = field(default_factory=lambda: BENT)
 
 
 def make_plan(seed: int, size: Size, menu: Menu) -> Plan:
     """Everything that will happen."""
     chance = random.Random(seed)  # noqa: S311 - a plan, no secret
-    bursts = BURSTS if size.kills > len(BURSTS) else ()
-    storm_s = QUIET_START_S + size.jobs / size.per_s
-    acts = _storm(chance, size.kills - len(bursts), each=max(1, size.kills // 10), until_s=storm_s)
-    acts += _misdeeds(chance, storm_s)
-    orders: list[Order] = []
-    at_s = max([storm_s] + [act.at_s + act.for_s for act in acts])
-    for burst in bursts:
-        at_s += CALM_BEFORE_S
-        acts.append(Act(at_s, Deed.KILL, burst.part, chance.randrange(2)))
-        numbers = range(len(orders), len(orders) + burst.count)
-        orders += [Order(number, at_s - chance.uniform(0.5, 2), 0, burst.service, burst.bent) for number in numbers]
-        at_s += CALM_AFTER_S
-    orders += [_order(chance, number, storm_s, size, menu) for number in range(len(orders), size.jobs)]
-    return Plan(seed, sorted(orders, key=lambda order: order.at_s), sorted(acts, key=lambda act: act.at_s),
-                at_s + size.patience_s)
+    trial = _trial(chance, size.jobs) if size.kills > len(BURSTS) else Stage()
+    count = size.jobs - len(trial.orders)
+    storm_s = QUIET_START_S + count / size.per_s
+    blows = _storm(chance, size.kills - len(trial.acts), each=max(1, size.kills // 10), until_s=storm_s)
+    acts = sorted(blows + _misdeeds(chance, storm_s), key=lambda act: act.at_s)
+    orders = [_order(chance, number, storm_s, size, menu) for number in range(count)]
+    end_s = max([storm_s] + [act.at_s + act.for_s for act in acts])
+    return Plan(seed, Stage(sorted(orders, key=lambda order: order.at_s), acts), end_s + size.patience_s, trial)
+
+
+def _trial(chance: random.Random, end: int) -> Stage:
+    """Bursts of orders, numbered below `end`, and the death of a worker in the middle of each."""
+    count = sum(burst.count for burst in BURSTS)
+    wanted = [burst for burst in BURSTS for _ in range(burst.count)]
+    orders = [
+        Order(number, chance.uniform(0, 0.5), 0, burst.service, burst.bent)
+        for number, burst in zip(range(end - count, end), wanted, strict=True)
+    ]
+    return Stage(orders, [Act(KILL_AFTER_S, Deed.KILL, burst.part, chance.randrange(2)) for burst in BURSTS])
 
 
 def _order(chance: random.Random, number: int, until_s: float, size: Size, menu: Menu) -> Order:

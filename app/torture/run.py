@@ -132,11 +132,11 @@ class Story:
             film = await make_film(self.stack.data)
             files = {Kinds.IMAGE: PICTURE, Kinds.VIDEO: film}
             uploads = {kind: await upload(http, self.keys[0], file) for kind, file in files.items()}
-            began = time.monotonic()
-            line = Line(http, self.keys, began + self.plan.patience_s, Log())
-            clients = Clients(line, self.plan, services(), uploads, began)
-            chaos = Chaos(self.stack, self.plan, began)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(clients.run())
-                group.create_task(chaos.run())
+            line = Line(http, self.keys, 0, Log())
+            clients, chaos = Clients(line, services(), uploads), Chaos(self.stack)
+            for stage in (self.plan.storm, self.plan.trial):
+                line.ends_at = time.monotonic() + self.plan.patience_s
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(clients.run(stage.orders))
+                    group.create_task(chaos.run(stage.acts))
         return await evidence.gather(self.stack, self.plan, line.log, chaos.done)

@@ -20,7 +20,7 @@ BACKLOG = 2_048
 KIE_KEYS = tuple(f"torture-{number}" for number in range(20))
 # Durations scaled to seconds, and a limit that counts every request and refuses none.
 TIME_SCALE = 0.5
-SETTINGS = {"grace_s": "15", "rate_limit_per_minute": "10000000", "media_concurrency": "1", "result_tries": "4"}
+SETTINGS = {"grace_s": "10", "rate_limit_per_minute": "10000000", "media_concurrency": "1", "result_tries": "4"}
 
 # How Python is told to run phaya.
 PHAYA = ("-m", "app.cli")

@@ -6,7 +6,7 @@ import pytest
 
 from app.torture.checks import CHECKS
 from app.torture.faults import FAULTS
-from app.torture.plan import POOR, Act, Deed, Misdeed, Order, Plan
+from app.torture.plan import POOR, Act, Deed, Misdeed, Order, Plan, Stage
 from app.torture.run import torture
 
 ROOT = Path(__file__).parents[2]
@@ -19,19 +19,23 @@ def orders(count: int, bent: str | None, *, account: int = 0, every_s: float = 0
 
 # What is asked for, what is done meanwhile, and how long clients wait, so that the mistake shows.
 AIMED: dict[str, Plan] = {
-    "no-unique-index": Plan(0, orders(1, None), (), 10),
-    "refund-twice": Plan(0, orders(3, "fail"), (), 10),
-    "settle-from-callback": Plan(0, orders(4, "forged-callback"), (), 6),
-    "answer-before-commit": Plan(0, orders(40, None), [Act(at_s, Deed.KILL, "api") for at_s in (1.6, 3.2)], 7),
+    "no-unique-index": Plan(0, Stage(orders(1, None)), 10),
+    "refund-twice": Plan(0, Stage(orders(3, "fail")), 10),
+    "settle-from-callback": Plan(0, Stage(orders(4, "forged-callback")), 6),
+    "answer-before-commit": Plan(
+        0, Stage(orders(40, None), [Act(at_s, Deed.KILL, "api") for at_s in (1.6, 3.2)]), 7
+    ),
     "no-fence": Plan(
-        0, orders(12, None, every_s=0.2),
-        [Act(0, Deed.MISBEHAVE, "sandbox", misdeed=Misdeed("recordInfo", "stall=8", 200)),
-         Act(3, Deed.FREEZE, "worker", 0, 12)],
+        0,
+        Stage(orders(12, None, every_s=0.2), [
+            Act(0, Deed.MISBEHAVE, "sandbox", misdeed=Misdeed("recordInfo", "stall=8", 200)),
+            Act(3, Deed.FREEZE, "worker", 0, 12),
+        ]),
         20,
     ),
-    "resubmit-on-timeout": Plan(0, orders(3, "lost-answer"), (), 5),
-    "unguarded-debit": Plan(0, orders(14, "slow=4", account=POOR), (), 4),
-    "capture-before-file": Plan(0, orders(3, "no-file"), (), 10),
+    "resubmit-on-timeout": Plan(0, Stage(orders(3, "lost-answer")), 5),
+    "unguarded-debit": Plan(0, Stage(orders(14, "slow=4", account=POOR)), 4),
+    "capture-before-file": Plan(0, Stage(orders(3, "no-file")), 10),
 }
 COPIES = {"api": 1, "worker": 1, "media-worker": 0}
 
