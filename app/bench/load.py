@@ -4,6 +4,7 @@ It is lean on purpose (no HTTP library), because it shares two cores with what i
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -105,9 +106,13 @@ class Client(asyncio.Protocol):
 
 async def run(
     host: str, port: int, *, clients: int, seconds: float, make: Callable[[int], Request],
-    keep: Callable[[Answer], None] | None = None,
+    keep: Callable[[Answer], None] | None = None, pause_s: float = 0,
 ) -> Figures:
-    """Let `clients` clients send what `make` makes (given a running number) for `seconds` seconds."""
+    """Let `clients` clients send what `make` makes (given a running number) for `seconds` seconds.
+
+    Each waits between 0 and `pause_s` seconds, at random, before it asks: clients of a server whose answers all take
+    the same time would else march in step, and each wait for all others.
+    """
     loop = asyncio.get_running_loop()
     answers: list[Answer] = []
     number = 0
@@ -117,6 +122,8 @@ async def run(
         nonlocal number
         _, client = await loop.create_connection(Client, host, port)
         while time.perf_counter() < ends:
+            if pause_s:
+                await asyncio.sleep(random.uniform(0, pause_s))  # noqa: S311 - nobody must not guess it
             number += 1
             answer = await client.send(make(number))
             answers.append(answer)

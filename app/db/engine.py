@@ -61,6 +61,9 @@ class Database:
             str(settings.database_url),
             pool_size=settings.database_pool_size,
             max_overflow=0,
+            # The connection that came back last: its statements and their plans are ready (Postgres plans the
+            # statements of a function anew for the first five calls of each connection).
+            pool_use_lifo=True,
             pool_timeout=settings.database_wait_s,
             json_serializer=dump_json,
             json_deserializer=orjson.loads,
