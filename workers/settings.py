@@ -19,7 +19,10 @@ from workers.steppers import media_steppers, upstream_steppers
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of worker: its queue, its steppers, and how long a stop waits for steps to end (seconds)."""
+    """A kind of worker: its queue, its steppers, and after how many seconds a stop hands back what has not ended.
+
+    Paid calls that are under way are waited for longer, until whoever stops us kills us.
+    """
 
     queue: str
     steppers: Callable[[Broker], list[Stepper]]
@@ -27,9 +30,9 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    # Calls upstream have time limits of a minute: no paid request is cut in the middle.
-    "upstream": Kind(UPSTREAM_QUEUE, upstream_steppers, drain_s=70),
-    # Local work can be done again.
+    # Long enough for most questions and results.
+    "upstream": Kind(UPSTREAM_QUEUE, upstream_steppers, drain_s=10),
+    # Local work is done again from its start.
     "media": Kind(MEDIA_QUEUE, media_steppers, drain_s=5),
 }
 

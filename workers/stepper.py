@@ -1,7 +1,7 @@
 """A worker's steps: take as much as there is room for, run it, look again when a step ends, drain at the end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
@@ -25,14 +25,17 @@ class Stepper:
         room: int,
         take: Callable[[int], Awaitable[Work]],
         run: Callable[[Step], Awaitable[None]],
+        hand_back: Callable[[Step], Awaitable[None]],
     ) -> None:
         self.lane = lane
         self._room = room
         self._take = take
         self._run = run
+        self._hand_back = hand_back
         self._steps: set[asyncio.Task[None]] = set()
         self._wanted = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     def wake(self) -> None:
         """There may be work."""
@@ -43,21 +46,22 @@ class Stepper:
         self._looking = asyncio.create_task(self._look())
 
     async def stop(self, *, drain_s: float) -> None:
-        """Take nothing more; let the steps end, and cancel those that have not after `drain_s` seconds.
+        """Take nothing more; let the steps end, and hand back those that have not after `drain_s` seconds.
 
-        A cancelled step leaves its job with a lease that runs out: another worker goes on from there.
+        A paid call that is under way is waited for in any case: it has a time limit of its own.
         """
+        self._is_stopping = True
+        self.wake()
         if self._looking is not None:
-            self._looking.cancel()
-        if self._steps:
-            _, late = await asyncio.wait(self._steps, timeout=drain_s)
-            for step in late:
-                step.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            # Not cut in the middle: what was being taken would be left as if we worked on it, or had sent it.
+            await _wait_or_cancel({self._looking}, within_s=drain_s)
+        await _wait_or_cancel(self._steps, within_s=drain_s)
 
     async def _look(self) -> None:
         while True:
             await self._wanted.wait()
+            if self._is_stopping:
+                return
             self._wanted.clear()
             room = self._room - len(self._steps)
             if room <= 0:
@@ -92,8 +96,25 @@ class Stepper:
                 await self._run(step)
             except LeaseLost:
                 log.info("step.superseded")
+            except asyncio.CancelledError:
+                await self._give_back(step)
+                raise
             except DatabaseAway as error:
                 log.warning("step.broke", state=job.state, error=repr(error.__cause__))
             except Exception:
                 # Nothing is known to have changed: the lease runs out and the step is done again, until the deadline.
                 log.exception("step.broke", state=job.state)
+
+    async def _give_back(self, step: Step) -> None:
+        try:
+            await self._hand_back(step)
+        except DatabaseAway as error:
+            log.warning("step.not_handed_back", error=repr(error.__cause__))
+
+
+async def _wait_or_cancel(tasks: Collection[asyncio.Task[None]], *, within_s: float) -> None:
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=within_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -10,14 +10,15 @@ from app.services.advance_job import advance
 from app.services.broker import Broker
 from app.services.lost_calls import settle_lost_call, take_lost_calls
 from app.services.run_locally import run_locally
-from app.services.take_work import take_local_work, take_upstream_work
+from app.services.take_work import hand_back, take_local_work, take_upstream_work
 from workers.stepper import Stepper
 
 
 def upstream_steppers(broker: Broker) -> list[Stepper]:
     """Providers' tasks, local work that mostly waits for a provider, and calls that their process lost."""
+    stepper = partial(Stepper, hand_back=partial(hand_back, broker))
     return [
-        Stepper(
+        stepper(
             provider.name,
             room=broker.settings.worker_concurrency,
             take=partial(take_upstream_work, broker, provider),
@@ -25,13 +26,13 @@ def upstream_steppers(broker: Broker) -> list[Stepper]:
         )
         for provider in broker.providers.values()
     ] + [
-        Stepper(
+        stepper(
             lane, room=broker.settings.worker_concurrency, take=partial(take_local_work, broker, lane),
             run=lambda step: run_locally(broker, step.job),
         )
         for lane in waiting_lanes()
     ] + [
-        Stepper(
+        stepper(
             OpenRouter.name, room=broker.settings.worker_concurrency, take=partial(take_lost_calls, broker),
             run=partial(settle_lost_call, broker),
         )
@@ -46,5 +47,6 @@ def media_steppers(broker: Broker) -> list[Stepper]:
             room=broker.settings.media_concurrency or os.cpu_count() or 1,
             take=partial(take_local_work, broker, MEDIA_LANE),
             run=lambda step: run_locally(broker, step.job),
+            hand_back=partial(hand_back, broker),
         )
     ]

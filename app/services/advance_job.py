@@ -50,8 +50,7 @@ async def advance(broker: Broker, step: Step) -> None:
     Raises LeaseLost when the job is not ours any more; then nothing was changed.
     """
     job = step.job
-    # The answer to a paid request is waited for even when the lease is lost: it may be all that proves what was bought.
-    async with keeping(broker, job, is_cut_short=step.secret is None):
+    async with keeping(broker, job):
         match job.state:
             case JobState.QUEUED:
                 await _prepare(broker, job)

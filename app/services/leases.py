@@ -19,13 +19,13 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def keeping(
-    broker: Broker, job: Job, *, progress: Callable[[], int | None] = lambda: None, is_cut_short: bool = True
+    broker: Broker, job: Job, *, progress: Callable[[], int | None] = lambda: None
 ) -> AsyncIterator[None]:
     """Lengthen the job's lease at every third of it, with the progress there is, while the block runs.
 
     When the lease is lost (the job ended, another worker has it, or Postgres was away for a whole lease) the block is
-    cancelled and LeaseLost is raised: what it was doing must not be finished. A block that is not to be `is_cut_short`,
-    because it waits for the answer to a paid request, goes on; its own fenced writes then tell it.
+    cancelled and LeaseLost is raised: what it was doing must not be finished. What it is paying for just then is, and
+    is written down (app.services.uncut).
     """
     lease_s = broker.settings.lease_s
     owner = asyncio.current_task()
@@ -44,9 +44,8 @@ async def keeping(
                 kept_at = time.monotonic()
             except (DatabaseAway, SQLAlchemyError) as error:
                 log.warning("lease.not_kept", job_id=str(job.id), error=repr(error))
-        if is_cut_short:
-            lost = True
-            owner.cancel()
+        lost = True
+        owner.cancel()
 
     keeper = asyncio.create_task(keep())
     try:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.model import Answered
 from app.errors import Broken, ProviderError, Rejected, Throttled, Unavailable, Unclear
@@ -18,6 +19,7 @@ from app.jobs.models import Job, JobAttempt
 from app.jobs.states import AttemptOutcome
 from app.providers.port import CallAnswer, CallProvider, ProviderKey
 from app.services.broker import Broker
+from app.services.uncut import uncut, written
 from app.storage import new_key
 
 log = structlog.get_logger()
@@ -53,7 +55,7 @@ class JobCalls:
             raise Unavailable(f"{provider} is not available on this server")
         while True:
             try:
-                return await self._attempt(service, step, ask, files=files, target=target)
+                return await uncut(self._attempt(service, step, ask, files=files, target=target))
             except Throttled as trouble:
                 await asyncio.sleep(trouble.retry_after_s * random.uniform(0.8, 1.2))  # noqa: S311 - spread, no secret
             except Broken:
@@ -89,10 +91,13 @@ class JobCalls:
             outcome = AttemptOutcome.LOST
         elif isinstance(trouble, Rejected | Throttled):
             outcome = AttemptOutcome.REFUSED
-        async with self._broker.db.transaction() as db:
+
+        async def write(db: AsyncSession) -> None:
             await queries.answer_attempt(db, attempt.id, outcome, cost=trouble.cost, detail=trouble.detail)
             if isinstance(trouble, Throttled) and trouble.is_about_key:
                 await queries.rest_key(db, attempt.provider, attempt.provider_key, for_s=trouble.retry_after_s)
+
+        await written(self._broker, write)
 
     async def _keep(self, attempt: JobAttempt, answer: CallAnswer, target: Path) -> Answered:
         output = dict(answer.output)
@@ -101,8 +106,9 @@ class JobCalls:
             await self._broker.storage.put(
                 str(output[STORAGE_KEY]), target, content_type="application/octet-stream"
             )
-        async with self._broker.db.statement() as db:
-            await queries.answer_attempt(db, attempt.id, AttemptOutcome.DONE, cost=answer.cost, output=output)
+        await written(self._broker, lambda db: queries.answer_attempt(
+            db, attempt.id, AttemptOutcome.DONE, cost=answer.cost, output=output
+        ))
         return Answered(output, target if answer.has_file else None)
 
     async def _kept(self, attempt: JobAttempt, target: Path) -> Answered:

@@ -1,5 +1,6 @@
 """Sending a task to its provider: once, whatever happens. Where the answer is lost the job becomes unclear."""
 
+import asyncio
 from dataclasses import replace
 
 import structlog
@@ -15,6 +16,7 @@ from app.services.broker import Broker
 from app.services.end_job import advance_state, fail
 from app.services.fetch_inputs import open_inputs
 from app.services.stepping import form_of, key_of, provider_of
+from app.services.uncut import uncut, written
 
 log = structlog.get_logger()
 
@@ -22,32 +24,39 @@ log = structlog.get_logger()
 async def send_task(broker: Broker, job: Job, attempt: JobAttempt, secret: str) -> None:
     """Send the task of a job in `submitting`, whose attempt was committed by the claim. Raises LeaseLost.
 
-    It is paid for from the first byte on. The answer is written down before anything else, whatever has become of the
-    job meanwhile: what was bought is known from there on.
+    It is paid for from the first byte on. The answer is waited for and written down before anything else, whatever
+    becomes of the job or of this step meanwhile: what was bought is known from there on.
     """
     try:
-        task_id = await _send(broker, job, attempt, secret)
-    except Unclear as trouble:
-        _warn(job, trouble)
-        await _lose_track(broker, job, attempt, trouble.detail)
-        return
-    except ProviderError as trouble:
-        _warn(job, trouble)
-        async with broker.db.statement() as db:
-            await queries.answer_attempt(db, attempt.id, AttemptOutcome.REFUSED, detail=trouble.detail)
-        outcome = _refused(broker, job, attempt, trouble)
-    else:
-        async with broker.db.statement() as db:
-            await queries.answer_attempt(db, attempt.id, AttemptOutcome.ACCEPTED, task_id=task_id)
-        outcome = _accepted(broker, job)
-    try:
-        await outcome
-    except LeaseLost:
-        # It stood still for longer than its lease: whoever calls the job unclear now shall look at the answer.
+        answer = await uncut(_send_once(broker, job, attempt, secret))
+        if isinstance(answer, str):
+            await _accepted(broker, job)
+        else:
+            await _not_accepted(broker, job, attempt, answer)
+    except (LeaseLost, asyncio.CancelledError):
+        # We stood still for longer than our lease, or have to stop: whoever has the job now shall look at the answer.
         async with broker.db.statement() as db:
             await queries.wake(db, job.id)
         broker.doorbell.ring(job.lane)
         raise
+
+
+async def _send_once(broker: Broker, job: Job, attempt: JobAttempt, secret: str) -> str | ProviderError:
+    """The task's id, or why there is none, in the attempt already unless nobody knows."""
+    try:
+        task_id = await _send(broker, job, attempt, secret)
+    except ProviderError as trouble:
+        log.warning("job.not_accepted", job_id=str(job.id), verdict=type(trouble).__name__, detail=trouble.detail)
+        if not isinstance(trouble, Unclear):
+            detail = trouble.detail
+            await written(
+                broker, lambda db: queries.answer_attempt(db, attempt.id, AttemptOutcome.REFUSED, detail=detail)
+            )
+        return trouble
+    await written(
+        broker, lambda db: queries.answer_attempt(db, attempt.id, AttemptOutcome.ACCEPTED, task_id=task_id)
+    )
+    return task_id
 
 
 async def go_on_sending(broker: Broker, job: Job, attempt: JobAttempt) -> None:
@@ -94,16 +103,18 @@ async def _accepted(broker: Broker, job: Job) -> None:
         await queries.rest(db, job, delay_s=delay_s, lease_s=broker.settings.lease_s)
 
 
-async def _refused(broker: Broker, job: Job, attempt: JobAttempt, trouble: ProviderError) -> None:
-    if not isinstance(trouble, Throttled):
+async def _not_accepted(broker: Broker, job: Job, attempt: JobAttempt, trouble: ProviderError) -> None:
+    if isinstance(trouble, Unclear):
+        await _lose_track(broker, job, attempt, trouble.detail)
+    elif isinstance(trouble, Throttled):
+        if trouble.is_about_key:
+            async with broker.db.statement() as db:
+                await queries.rest_key(db, attempt.provider, attempt.provider_key, for_s=trouble.retry_after_s)
+        await _back_into_line(broker, job, delay_s=0 if trouble.is_about_key else trouble.retry_after_s)
+    else:
         assert isinstance(trouble, Rejected | Broken)
         async with broker.db.transaction() as db:
             await fail(db, job, reason=type(trouble).__name__.lower(), error=trouble.message)
-        return
-    if trouble.is_about_key:
-        async with broker.db.statement() as db:
-            await queries.rest_key(db, attempt.provider, attempt.provider_key, for_s=trouble.retry_after_s)
-    await _back_into_line(broker, job, delay_s=0 if trouble.is_about_key else trouble.retry_after_s)
 
 
 async def _back_into_line(broker: Broker, job: Job, *, delay_s: float) -> None:
@@ -122,7 +133,3 @@ async def _lose_track(broker: Broker, job: Job, attempt: JobAttempt, detail: str
         await queries.rest(db, job, delay_s=delay_s, lease_s=broker.settings.lease_s)
     if is_hinted:
         broker.doorbell.ring(job.lane)
-
-
-def _warn(job: Job, trouble: ProviderError) -> None:
-    log.warning("job.not_accepted", job_id=str(job.id), verdict=type(trouble).__name__, detail=trouble.detail)
