@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -59,7 +59,7 @@ async def add_file(
         id=new_id(), token=secrets.token_urlsafe(24), account_id=account_id, job_id=job_id, role=role,
         storage_key=storage_key, filename=safe_filename(filename, content_type), content_type=content_type, size=size,
         sha256=sha256, media=dict(media),
-        expires_at=None if keep_days is None else datetime.now(UTC) + timedelta(days=keep_days),
+        expires_at=None if keep_days is None else func.now() + timedelta(days=keep_days),
     )
     db.add(file)
     await db.flush()

@@ -1,7 +1,7 @@
 """Claiming, keeping and reading jobs. Every write of a worker names its fence: a lost lease changes nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import cast
 from uuid import UUID
@@ -172,6 +172,11 @@ async def load(db: AsyncSession, ids: Sequence[UUID]) -> list[Job]:
     return [found[job_id] for job_id in ids if job_id in found]
 
 
+def leased_at(job: Job, *, lease_s: float) -> datetime:
+    """When the job, as it was loaded by the claim, was leased to us: by Postgres' clock, which all processes share."""
+    return job.lease_until - timedelta(seconds=lease_s)
+
+
 async def lock(db: AsyncSession, job_id: UUID) -> Job | None:
     """The job as it stands, not to be moved by others until the transaction ends."""
     query = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
@@ -201,10 +206,10 @@ UPDATE jobs
 
 async def rest(db: AsyncSession, job: Job, *, delay_s: float, lease_s: float) -> bool:
     """End our lease; the next step is due in `delay_s` seconds, at once if a callback came while we worked."""
-    claimed_at = job.lease_until - timedelta(seconds=lease_s)
+    since = leased_at(job, lease_s=lease_s)
     done = cast(
         CursorResult[tuple[()]],
-        await db.execute(REST, {"id": job.id, "fence": job.fence, "delay_s": delay_s, "since": claimed_at}),
+        await db.execute(REST, {"id": job.id, "fence": job.fence, "delay_s": delay_s, "since": since}),
     )
     return done.rowcount == 1
 

@@ -1,10 +1,10 @@
 """The proof: what must always be true of money, one query each. `phaya audit` runs them and prints what breaks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import extract, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.ledger.models import AuditRun
@@ -137,10 +137,11 @@ class AuditReport:
 
 @dataclass(frozen=True)
 class AuditRunView:
-    """What the last run by the clock found."""
+    """What the last run by the clock found, and how many seconds ago that was by Postgres' clock."""
 
     violations: int
     at: datetime
+    age_s: float = field(compare=False)
 
 
 async def record_audit(db: AsyncSession, report: AuditReport) -> None:
@@ -150,8 +151,10 @@ async def record_audit(db: AsyncSession, report: AuditReport) -> None:
 
 async def find_last_audit(db: AsyncSession) -> AuditRunView | None:
     """The last recorded run; None before the first."""
-    run = await db.scalar(select(AuditRun).order_by(AuditRun.id.desc()).limit(1))
-    return None if run is None else AuditRunView(run.violations, run.at)
+    age_s = extract("epoch", func.now() - AuditRun.at)
+    query = select(AuditRun.violations, AuditRun.at, age_s).order_by(AuditRun.id.desc()).limit(1)
+    run = (await db.execute(query)).one_or_none()
+    return None if run is None else AuditRunView(run[0], run[1], float(run[2]))
 
 
 async def audit(db: AsyncSession) -> AuditReport:

@@ -138,13 +138,13 @@ async def _wait(broker: Broker, job: Job, working: Working) -> None:
     async with broker.db.transaction() as db:
         if not await queries.write(db, job, is_generating=working.is_generating, progress=working.progress):
             raise LeaseLost(str(job.id))
-        await queries.rest(db, job, delay_s=_interval(job), lease_s=broker.settings.lease_s)
+        await queries.rest(db, job, delay_s=_interval(broker, job), lease_s=broker.settings.lease_s)
 
 
 async def _miss(broker: Broker, job: Job, attempt: JobAttempt) -> None:
     """Upstream does not know the task: perhaps not yet."""
     assert attempt.answered_at is not None
-    if seconds_since(attempt.answered_at) < MISSING_S:
+    if seconds_since(attempt.answered_at, broker, job) < MISSING_S:
         await rest(broker, job, delay_s=RETRY_S)
     else:
         await end_badly(broker, job, reason="upstream_lost", error="The provider lost the task", is_flagged=True)
@@ -171,7 +171,7 @@ async def _store(broker: Broker, job: Job) -> None:
 async def _store_later(broker: Broker, job: Job, trouble: FetchFailed, *, most: int) -> None:
     tries = int(job.outputs.get("tries", 0)) + 1
     log.warning("result.not_fetched", job_id=str(job.id), tries=tries, error=str(trouble))
-    if tries >= most or is_overdue(job):
+    if tries >= most or is_overdue(broker, job):
         error = "The provider's result could not be fetched"
         await end_badly(broker, job, reason="result_lost", error=error, is_flagged=True)
         return
@@ -182,7 +182,7 @@ async def _store_later(broker: Broker, job: Job, trouble: FetchFailed, *, most: 
         await queries.rest(db, job, delay_s=delay_s, lease_s=broker.settings.lease_s)
 
 
-def _interval(job: Job) -> float:
+def _interval(broker: Broker, job: Job) -> float:
     """Seconds to the next poll: a quarter of the job's age, within bounds, spread so that jobs do not march in step."""
-    usual_s = min(max(seconds_since(job.created_at) / 4, POLL_FIRST_S), POLL_MOST_S)
+    usual_s = min(max(seconds_since(job.created_at, broker, job) / 4, POLL_FIRST_S), POLL_MOST_S)
     return usual_s * random.uniform(0.8, 1.2)  # noqa: S311 - spread, no secret

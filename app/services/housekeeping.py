@@ -1,7 +1,5 @@
 """What is done by the clock: ending what is overdue, forgetting what is old, checking the sums."""
 
-from datetime import UTC, datetime
-
 import structlog
 from sqlalchemy import text
 
@@ -65,7 +63,7 @@ async def audit_by_the_clock(broker: Broker) -> None:
     """Run the ledger's audit, log what breaks and write down how much, unless another worker has just done so."""
     async with broker.db.statement() as db:
         last = await find_last_audit(db)
-    if last is not None and (datetime.now(UTC) - last.at).total_seconds() < AUDIT_EVERY_S / 2:
+    if last is not None and last.age_s < AUDIT_EVERY_S / 2:
         return
     report = await audit_ledger(broker.db)
     for violation in report.violations:

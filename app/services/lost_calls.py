@@ -1,7 +1,5 @@
 """Calls to language models that nobody is making any more: settled by upstream's record of them, never made again."""
 
-from datetime import UTC, datetime
-
 import structlog
 
 from app.catalog.language.prices import TokenPrice
@@ -15,6 +13,7 @@ from app.services.broker import Broker
 from app.services.end_job import advance_state, fail, succeed
 from app.services.leases import keeping
 from app.services.replay_call import forget_answer
+from app.services.stepping import seconds_since
 from app.services.take_work import Step, Work
 
 log = structlog.get_logger()
@@ -44,7 +43,7 @@ async def settle_lost_call(broker: Broker, step: Step) -> None:
         record = await _find_record(broker, attempt)
         if record is not None:
             await _settle(broker, job, attempt, record)
-        elif _waited_s(job, attempt) >= broker.settings.grace_s:
+        elif _waited_s(broker, job, attempt) >= broker.settings.grace_s:
             await _give_up(broker, job)
         else:
             await _wait(broker, job, attempt)
@@ -100,7 +99,7 @@ async def _give_up(broker: Broker, job: Job) -> None:
 
 async def _wait(broker: Broker, job: Job, attempt: JobAttempt) -> None:
     """Look again when twice as long has passed; without a record to look for, when the grace period is over."""
-    waited_s, grace_s = _waited_s(job, attempt), broker.settings.grace_s
+    waited_s, grace_s = _waited_s(broker, job, attempt), broker.settings.grace_s
     delay_s = min(max(waited_s, LOOK_LEAST_S), LOOK_MOST_S) if attempt.task_id else grace_s
     async with broker.db.statement() as db:
         if not await queries.rest(
@@ -109,7 +108,7 @@ async def _wait(broker: Broker, job: Job, attempt: JobAttempt) -> None:
             raise LeaseLost(str(job.id))
 
 
-def _waited_s(job: Job, attempt: JobAttempt) -> float:
+def _waited_s(broker: Broker, job: Job, attempt: JobAttempt) -> float:
     """How long the call has been lost."""
     lost_at = attempt.answered_at if attempt.outcome is AttemptOutcome.LOST else None
-    return (datetime.now(UTC) - lost_at).total_seconds() if lost_at else 0.0
+    return seconds_since(lost_at, broker, job) if lost_at else 0.0

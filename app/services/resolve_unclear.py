@@ -48,17 +48,17 @@ async def _follow_hint(broker: Broker, job: Job, attempt: JobAttempt, task_id: s
 
 
 async def _wait(broker: Broker, job: Job, attempt: JobAttempt) -> None:
-    left_s = broker.settings.grace_s - _seconds_unclear(attempt)
-    if left_s > 0 and not is_overdue(job):
+    left_s = broker.settings.grace_s - _seconds_unclear(broker, job, attempt)
+    if left_s > 0 and not is_overdue(broker, job):
         await rest(broker, job, delay_s=left_s)
         return
     error = "The provider's answer was lost and the work could not be found; the credits were returned"
     await end_badly(broker, job, reason="unclear", error=error, is_flagged=True)
 
 
-def _seconds_unclear(attempt: JobAttempt) -> float:
+def _seconds_unclear(broker: Broker, job: Job, attempt: JobAttempt) -> float:
     assert attempt.answered_at is not None
-    return seconds_since(attempt.answered_at)
+    return seconds_since(attempt.answered_at, broker, job)
 
 
 async def _look_at(broker: Broker, job: Job, attempt: JobAttempt, task_id: str) -> Look:
@@ -66,7 +66,7 @@ async def _look_at(broker: Broker, job: Job, attempt: JobAttempt, task_id: str) 
         report = await ask(broker, job, attempt, task_id)
     except Throttled:
         return Look.NOT_KNOWN_YET
-    if isinstance(report.verdict, Missing) and _seconds_unclear(attempt) < MISSING_S:
+    if isinstance(report.verdict, Missing) and _seconds_unclear(broker, job, attempt) < MISSING_S:
         return Look.NOT_KNOWN_YET
     secret = (report.callback_url or "").rsplit("/", 1)[-1]
     is_ours = attempt.secret_hash is not None and hash_callback_secret(secret) == attempt.secret_hash

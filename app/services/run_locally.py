@@ -65,7 +65,7 @@ async def _run(broker: Broker, job: Job, progress: Progress) -> None:
         await end_badly(broker, job, reason="broken", error="The work could not be done", is_flagged=True)
         return
     with work_folder(broker.settings.work_dir) as folder:
-        left_s = max(0.0, -seconds_since(job.deadline_at))
+        left_s = max(0.0, -seconds_since(job.deadline_at, broker, job))
         async with asyncio.timeout(min(service.run.time_limit_s, left_s)):
             made = await _make(broker, job, service, folder, progress)
         async with broker.db.transaction() as db:

@@ -1,6 +1,6 @@
 """What the steps of a provider's job have in common: whom to ask, and how a step ends without an end of its job."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -58,19 +58,20 @@ async def end_badly(broker: Broker, job: Job, *, reason: str, error: str, is_fla
     log.info("job.failed", job_id=str(job.id), service=job.service, reason=reason)
 
 
-def seconds_since(instant: datetime) -> float:
-    """Seconds from then to now."""
-    return (datetime.now(UTC) - instant).total_seconds()
+def seconds_since(instant: datetime, broker: Broker, job: Job) -> float:
+    """Seconds from then to when this step of the job began, both by Postgres' clock: that of this machine may be wrong,
+    and what is overdue is given back."""
+    return (queries.leased_at(job, lease_s=broker.settings.lease_s) - instant).total_seconds()
 
 
-def is_overdue(job: Job) -> bool:
-    """Whether the job is past its deadline."""
-    return job.deadline_at <= datetime.now(UTC)
+def is_overdue(broker: Broker, job: Job) -> bool:
+    """Whether the job was past its deadline when this step began."""
+    return seconds_since(job.deadline_at, broker, job) >= 0
 
 
 async def end_if_overdue(broker: Broker, job: Job) -> bool:
     """Fail a job past its deadline; the operator is told where something may have been paid. Raises LeaseLost."""
-    if not is_overdue(job):
+    if not is_overdue(broker, job):
         return False
     has_cost = job.state is not JobState.QUEUED
     await end_badly(broker, job, reason="expired", error="The job took too long", is_flagged=has_cost)
