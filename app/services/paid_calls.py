@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.model import Answered
-from app.errors import Broken, ProviderError, Rejected, Throttled, Unavailable, Unclear
+from app.errors import Broken, ProviderError, Rejected, StorageFailed, Throttled, Unavailable, Unclear
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
 from app.jobs.states import AttemptOutcome
@@ -103,9 +103,16 @@ class JobCalls:
         output = dict(answer.output)
         if answer.has_file:
             output[STORAGE_KEY] = new_key()
-            await self._broker.storage.put(
-                str(output[STORAGE_KEY]), target, content_type="application/octet-stream"
-            )
+            try:
+                await self._broker.storage.put(
+                    str(output[STORAGE_KEY]), target, content_type="application/octet-stream"
+                )
+            except StorageFailed as trouble:
+                # Paid, and known nowhere else: it cannot wait for the store, and must not be bought again.
+                detail = f"made, but not kept: {trouble}"
+                lost = Unclear("The provider's answer could not be kept", detail=detail, cost=answer.cost)
+                await self._note(attempt, lost)
+                raise lost from trouble
         await written(self._broker, lambda db: queries.answer_attempt(
             db, attempt.id, AttemptOutcome.DONE, cost=answer.cost, output=output
         ))

@@ -94,7 +94,8 @@ class LocalStorage:
 
     def _check(self) -> None:
         probe = self._new_draft()
-        with store_errors():
+        # A full disk still lets us make the file, and asks are many.
+        with store_errors(), removed_unless_whole(probe):
             probe.write_bytes(b"check")
             probe.unlink()
 

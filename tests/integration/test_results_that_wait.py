@@ -22,6 +22,7 @@ from app.storage.local import LocalStorage
 from tests.books import balance_of, view
 from tests.factories import Tenant, make_tenant
 from tests.fakes.web import serving
+from tests.smalldisk import SmallDisk, small_disk
 from tests.workbench import SERVICE, Workbench, workbench
 
 TRIES = 6
@@ -54,6 +55,18 @@ class SmallStore(LocalStorage):
             raise StorageFull("The file store is full; try again later")
         await super().put(key, source, content_type=content_type)
 
+    def make_room(self) -> None:
+        self.is_full = False
+
+
+class StoreOnDisk(LocalStorage):
+    """The same on a disk that is full in truth."""
+
+    def __init__(self, disk: SmallDisk) -> None:
+        super().__init__(disk.folder)
+        disk.fill()
+        self.make_room = disk.make_room
+
 
 @pytest.fixture
 def database_name(module_database: str) -> str:
@@ -77,6 +90,15 @@ async def bench(settings: Settings, url: str, tmp_path: Path) -> AsyncIterator[W
     async with workbench(settings.model_copy(update=changes), service=PICTURE) as bench:
         yield bench
     shutil.rmtree(tmp_path)
+
+
+@pytest.fixture(params=["told", "in truth"])
+def full_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallStore | StoreOnDisk]:
+    if request.param == "told":
+        yield SmallStore(tmp_path / "small")
+        return
+    with small_disk(tmp_path / "disk") as disk:
+        yield StoreOnDisk(disk)
 
 
 @pytest.fixture
@@ -126,15 +148,14 @@ async def test_a_result_that_cannot_be_had_is_refunded_and_flagged(
 
 
 async def test_while_our_store_is_full_results_wait_and_nothing_is_paid(
-    bench: Workbench, tenant: Tenant, url: str, database: Database, tmp_path: Path
+    bench: Workbench, tenant: Tenant, *, url: str, database: Database, full_store: SmallStore | StoreOnDisk
 ) -> None:
-    store = SmallStore(tmp_path / "small")
-    full = replace(bench, broker=replace(bench.broker, storage=store))
+    full = replace(bench, broker=replace(bench.broker, storage=full_store))
     job_id = await finish(full, tenant, url)
-    assert await keep_trying(full, job_id, 10) is JobState.STORING
+    assert await keep_trying(full, job_id, 3) is JobState.STORING
     assert await full.work() == 0
 
-    store.is_full = False
+    full_store.make_room()
     await full.wait(STORE_REST_S)
     await full.work()
 
@@ -143,9 +164,9 @@ async def test_while_our_store_is_full_results_wait_and_nothing_is_paid(
 
 
 async def test_a_job_that_waits_for_the_store_ends_at_its_deadline(
-    bench: Workbench, tenant: Tenant, url: str, database: Database, tmp_path: Path
+    bench: Workbench, tenant: Tenant, *, url: str, database: Database, full_store: SmallStore | StoreOnDisk
 ) -> None:
-    full = replace(bench, broker=replace(bench.broker, storage=SmallStore(tmp_path / "small")))
+    full = replace(bench, broker=replace(bench.broker, storage=full_store))
     job_id = await finish(full, tenant, url)
     await full.wait(60)
     await full.work()
