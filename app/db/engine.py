@@ -7,6 +7,8 @@ from socket import gaierror
 
 import asyncpg
 import orjson
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -17,6 +19,13 @@ from app.errors import DatabaseAway
 # Classes of SQLSTATE that speak of the server and not of the statement: connection, log-in, database, resources,
 # operator's acts.
 OUTAGES = ("08", "28", "3D", "53", "57")
+# What a server says that has become a standby, or waits for its disk, when it is to write.
+READ_ONLY = "25006"
+# A statement that hangs must not hold a pool's place for ever: the server ends it after this long.
+STATEMENT_S = 30
+# From a server that is gone without a word not even that comes.
+SILENCE_S = STATEMENT_S + 5
+
 
 def dump_json(value: object) -> str:
     """JSON for a JSONB column."""
@@ -50,13 +59,20 @@ async def _named_outages() -> AsyncIterator[None]:
         raise DatabaseAway("The database does not answer; try again") from cause
 
 
+def _leave_standby(context: ExceptionContext) -> None:
+    """After a fail-over, have the pool connect anew: what it holds leads to the server that was demoted."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
 class Database:
     """A process's pool. `transaction()` commits at its end or rolls back; nothing else commits.
 
-    Both ways in raise DatabaseAway while Postgres cannot be asked.
+    Both ways in raise DatabaseAway while Postgres cannot be asked, at the latest when it has been silent for
+    `silence_s` seconds.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, silence_s: float = SILENCE_S) -> None:
         self.engine: AsyncEngine = create_async_engine(
             str(settings.database_url),
             pool_size=settings.database_pool_size,
@@ -67,11 +83,16 @@ class Database:
             pool_timeout=settings.database_wait_s,
             json_serializer=dump_json,
             json_deserializer=orjson.loads,
-            # A statement that hangs must not hold a pool's place for ever: the server ends it.
-            connect_args={"server_settings": {"statement_timeout": "30000", "lock_timeout": "10000",
-                                              "idle_in_transaction_session_timeout": "30000",
-                                              "application_name": process_name(os.getpid())}},
+            connect_args={
+                "timeout": settings.database_wait_s,
+                "command_timeout": silence_s,
+                "server_settings": {
+                    "statement_timeout": f"{STATEMENT_S}s", "lock_timeout": "10s",
+                    "idle_in_transaction_session_timeout": "30s", "application_name": process_name(os.getpid()),
+                },
+            },
         )
+        event.listen(self.engine.sync_engine, "handle_error", _leave_standby)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager

@@ -1,15 +1,28 @@
-"""Postgres breaks off, is away, or has no connection left: a named error inside, a 503 that invites to try again."""
+"""Postgres breaks off, restarts, is silent, was demoted, or has no connection left: a named error inside, a 503 that
+invites to try again, and whoever tries again has what was asked for once."""
 
 import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from app.config import Settings
 from app.db.engine import Database
+from app.db.migrate import upgrade
+from app.embedded import folder, postgres
 from app.embedded.ports import free_port
+from app.embedded.process import Child, launch, wait_ready
 from app.errors import DatabaseAway
 from app.main import create_app
+from app.services.audit_ledger import audit_ledger
 from tests.books import balance_of, view
 from tests.factories import make_job, make_key, make_tenant
 from tests.serving import api, served
@@ -61,3 +74,137 @@ async def test_while_the_pool_is_full_the_api_answers_503_and_then_goes_on(
             await asyncio.gather(one.execute(text("SELECT 1")), other.execute(text("SELECT 1")))
             assert (await client.get("/api/v1/user/credits")).status_code == 503
         assert (await client.get("/api/v1/user/credits")).status_code == 200
+
+
+async def test_a_server_that_falls_silent_is_given_up_and_left(settings: Settings) -> None:
+    database = Database(settings, silence_s=0.3)
+    silent = await backend_of(database)
+    os.kill(silent, signal.SIGSTOP)
+    try:
+        began_at = time.monotonic()
+        with pytest.raises(DatabaseAway):
+            async with database.transaction() as db:
+                await db.execute(text("SELECT 1"))
+        assert time.monotonic() - began_at < 5
+        assert await backend_of(database) != silent
+    finally:
+        os.kill(silent, signal.SIGCONT)
+    await database.close()
+
+
+async def backend_of(database: Database) -> int:
+    async with database.transaction() as db:
+        return int(await db.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+# A server of the test's own
+
+
+class Server:
+    """A Postgres with our schema, to be stopped."""
+
+    def __init__(self, data: Path, stack: ExitStack) -> None:
+        passwords = folder.passwords(stack.enter_context(folder.locked(data)))
+        self.postgres = stack.enter_context(postgres.prepared(data / "postgres", passwords))
+        self._log = data / "log"
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        self._child = launch(self.postgres.part(), self._log)
+        wait_ready(self._child)
+
+    def crash(self) -> None:
+        """End it at once: no connection is closed in good order, and the next start recovers from the log."""
+        if self._child and self._child.is_alive():
+            self._child.process.send_signal(signal.SIGQUIT)
+            self._child.process.wait()
+
+    def demote(self, *, is_standby: bool) -> None:
+        """Let it refuse to write, as a standby does, or write again."""
+        self.postgres.execute(f"ALTER SYSTEM SET default_transaction_read_only = {is_standby}")
+        self.postgres.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with ExitStack() as stack:
+        server = Server(tmp_path / "server", stack)
+        stack.callback(server.crash)
+        server.start()
+        asyncio.run(upgrade(server.postgres.owner_url(), server.postgres.serving_url()))
+        yield server
+
+
+@pytest.fixture
+def own_settings(settings: Settings, server: Server) -> Settings:
+    changes = {"database_url": server.postgres.serving_url(), "database_wait_s": 1, "kie_api_keys": ("never-asked",)}
+    return settings.model_copy(update=changes)
+
+
+async def create(client: httpx.AsyncClient, key: str, seen: Counter[int], *, until: int = 200) -> str:
+    """The job under an idempotency key, as a client gets it that asks until it is answered so."""
+    async with asyncio.timeout(30):
+        while True:
+            answer = await client.post(
+                "/api/v1/text-to-image/generate", json={"prompt": key}, headers={"Idempotency-Key": key}
+            )
+            seen[answer.status_code] += 1
+            if answer.status_code == until:
+                return str(answer.json().get("job_id"))
+            await asyncio.sleep(0.02)
+
+
+async def check_books(database: Database, jobs: Sequence[str]) -> None:
+    """Each of these jobs is there once, with one debit, and there are no others."""
+    query = text("SELECT job_id::text FROM ledger_entries WHERE kind = 'debit'")
+    async with database.statement() as db:
+        debited = (await db.scalars(query)).all()
+    assert sorted(debited) == sorted(jobs)
+    assert (await audit_ledger(database)).is_clean
+
+
+@asynccontextmanager
+async def client_of(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, Database]]:
+    """A client with a key of an account of its own, and the pool of the API that it speaks to."""
+    app = create_app(settings)
+    async with served(app) as client:
+        database: Database = app.state.broker.db
+        key = await make_key(database, (await make_tenant(database)).account_id)
+        client.headers["Authorization"] = f"Bearer {key}"
+        yield client, database
+
+
+async def test_while_postgres_restarts_creates_are_told_to_come_again_and_none_is_lost_or_doubled(
+    own_settings: Settings, server: Server
+) -> None:
+    seen = Counter[int]()
+
+    async def keep_creating(client: httpx.AsyncClient, name: str) -> list[str]:
+        return [await create(client, f"{name}-{number}", seen) for number in range(15)]
+
+    async with client_of(own_settings) as (client, database):
+        creating = asyncio.gather(*(keep_creating(client, name) for name in "abcd"))
+        while seen[200] < 10:  # noqa: ASYNC110 - in the middle of it
+            await asyncio.sleep(0)
+        server.crash()
+        await create(client, "away", seen, until=503)
+        server.start()
+        jobs = [job for made in await creating for job in made]
+
+        assert set(seen) == {200, 503}
+        await check_books(database, [*jobs, await create(client, "away", seen)])
+
+
+async def test_after_a_fail_over_no_connection_is_kept_to_the_server_that_was_demoted(
+    own_settings: Settings, server: Server
+) -> None:
+    seen = Counter[int]()
+    async with client_of(own_settings) as (client, database):
+        before = await backend_of(database)
+        server.demote(is_standby=True)
+        await create(client, "a-key", seen, until=503)
+        assert await backend_of(database) != before
+        server.demote(is_standby=False)
+
+        await check_books(database, [await create(client, "a-key", seen)])
+        assert set(seen) == {200, 503}
