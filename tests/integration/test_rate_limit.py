@@ -1,7 +1,6 @@
 """Requests a minute: exact at the default limit, shared by all processes, and kept when Redis is not."""
 
 import asyncio
-import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,10 +13,10 @@ from redis.asyncio import Redis
 from app.config import Settings
 from app.db.engine import Database
 from app.db.ids import new_id
-from app.embedded import Services, valkey
-from app.embedded.process import Child, launch, wait_ready
+from app.embedded import Services
 from app.services.rate_limit import RateLimiter
 from tests.factories import make_key, make_tenant
+from tests.fakes.cache import Cache
 from tests.serving import api
 
 CREDITS = "/api/v1/user/credits"
@@ -163,29 +162,6 @@ async def test_the_operator_sets_the_default(settings: Settings, database: Datab
 # Without Redis
 
 
-class Cache:
-    """A Valkey of the test's own, to be killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._server = valkey.prepare(folder, "a-password")
-        self._log = folder / "log"
-        self.url = self._server.url
-        self._child: Child | None = None
-
-    def start(self) -> None:
-        self._child = launch(self._server.part(), self._log)
-        wait_ready(self._child)
-
-    def kill(self) -> None:
-        assert self._child
-        self._child.process.send_signal(signal.SIGKILL)
-        self._child.process.wait()
-
-    def close(self) -> None:
-        if self._child and self._child.is_alive():
-            self.kill()
-
-
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Cache]:
     cache = Cache(tmp_path / "valkey")
@@ -217,7 +193,7 @@ async def test_with_redis_killed_the_minute_goes_on_where_it_stood(cache: Cache)
 async def test_with_redis_silent_nobody_waits_for_it_twice(cache: Cache) -> None:
     limiter, key_id = RateLimiter(cache.url), new_id()
     await limiter.check(key_id, 60)
-    cache._child.process.send_signal(signal.SIGSTOP)  # type: ignore[union-attr]
+    cache.freeze()
     began_at = time.monotonic()
 
     verdicts = [await limiter.check(key_id, 60) for _ in range(80)]
