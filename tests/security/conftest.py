@@ -1,10 +1,13 @@
 """What the trials share: a canary that nobody may reach, and jobs that are asked for at once and looked at later."""
 
+import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,10 @@ import pytest
 from tests.stack import Client
 
 PATIENCE_S = 100
+# What a process that reads a stranger's file may have in memory.
+READERS_BYTES = 512 * 1024 * 1024
+READERS = (b"app.media.", b"ffmpeg")
+LOOK_EVERY_S = 0.05
 
 
 @dataclass
@@ -43,6 +50,32 @@ def canary() -> Iterator[Canary]:
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join()
+
+
+@contextmanager
+def watched_readers() -> Iterator[Callable[[], int]]:
+    """Yields what answers the most bytes that any process had in memory that reads strangers' files."""
+    peak, ended = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not ended.wait(LOOK_EVERY_S):
+            peak = max(peak, *_readers(), 0)
+
+    thread = threading.Thread(target=watch, name="memory")
+    thread.start()
+    try:
+        yield lambda: peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _readers() -> Iterator[int]:
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if any(name in (process / "cmdline").read_bytes() for name in READERS):
+                yield int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-AT_LEAST = {"address": 30, "redirect": 15, "dns": 10, "file": 25, "upload": 15, "upstream": 15}
+AT_LEAST = {"address": 30, "redirect": 15, "dns": 10, "file": 25, "upload": 15, "upstream": 15, "download": 10}
 
 
 def test_every_channel_has_its_cases() -> None:

@@ -1,6 +1,6 @@
 """Files that try to open others, and media that lie, as inputs of local work: whole jobs, through a whole stack."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import httpx
@@ -8,7 +8,14 @@ import pytest
 
 from tests.examples import make_file, serve
 from tests.mediafiles import film
-from tests.security.conftest import Canary, Ordered, assert_paid_for_successes_alone, order
+from tests.security.conftest import (
+    READERS_BYTES,
+    Canary,
+    Ordered,
+    assert_paid_for_successes_alone,
+    order,
+    watched_readers,
+)
 from tests.security.odd_files import LIARS, ODD, playlists, referring
 from tests.stack import NO_CERTIFICATES, Client, Stack
 
@@ -40,8 +47,15 @@ def client(stack: Stack) -> Client:
 
 
 @pytest.fixture(scope="module")
+def peak() -> Iterator[Callable[[], int]]:
+    """The most memory that a process which read one of the files has had."""
+    with watched_readers() as most:
+        yield most
+
+
+@pytest.fixture(scope="module")
 def jobs(
-    stack: Stack, client: Client, canary: Canary, tmp_path_factory: pytest.TempPathFactory
+    stack: Stack, client: Client, canary: Canary, peak: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Ordered]:
     """A job for every file, all asked for at once."""
     neighbour = film(tmp_path_factory.mktemp("neighbour") / "private.mp4")
@@ -81,10 +95,11 @@ def test_it_harms_nobody(jobs: Mapping[str, Ordered], canary: Canary, case: str)
 
 
 def test_the_service_goes_on_and_nothing_was_paid_for_nothing(
-    stack: Stack, client: Client, jobs: Mapping[str, Ordered]
+    stack: Stack, client: Client, jobs: Mapping[str, Ordered], peak: Callable[[], int]
 ) -> None:
     for ordered in jobs.values():
         ordered.ended()
+    assert 0 < peak() < READERS_BYTES
 
     good = job_for(stack, client, "good", ".mp4", make_file(".mp4"))
 
