@@ -178,6 +178,25 @@ class Settings(BaseSettings):
     credits_per_usd: Decimal = Decimal(35)
     """Credits for one US dollar of a provider's list price, for models without a rate of their own."""
 
+    credit_usd: Decimal = Field(default=Decimal("0.028571429"), gt=0)
+    """What a credit is sold for, in US dollars: 1 THB, at 35 THB to the dollar. Margins are told by it."""
+    kie_credit_usd: Decimal = Field(default=Decimal("0.005"), gt=0)
+    """What a credit of KIE's costs, in US dollars."""
+    upstream_costs: dict[str, Decimal] = Field(default_factory=dict)
+    """Providers' list prices where they are not what the catalogue says, by service and rate, in KIE's credits or US
+    dollars: `{"nano-banana/1K": 7.5}`."""
+    least_margin: Decimal | None = Field(default=None, ge=0)
+    """Services with a rate that is not this share above its cost are not sold (503): 0.1 is ten per cent, 0 refuses
+    only what is sold below cost. Without it they are named, and sold."""
+    purse_look_s: float = Field(default=60, gt=0)
+    """How often providers are asked what is left in our accounts there."""
+    kie_purse_least: Decimal = Field(default=Decimal(1_000), ge=0)
+    """With less than this many of KIE's credits left under every key its services are not sold (503)."""
+    openrouter_purse_least: Decimal = Field(default=Decimal(1), ge=0)
+    """With fewer US dollars than this left under every key of OpenRouter language models are not sold (503)."""
+    openrouter_management_key: SecretStr | None = None
+    """Lets OpenRouter tell what the account has left. Without it a key tells its own cap alone, if it has one."""
+
     worker_concurrency: int = Field(default=50, ge=1)
     """Steps against each provider at once, in each worker."""
     media_concurrency: int | None = Field(default=None, ge=1)
@@ -191,7 +210,7 @@ class Settings(BaseSettings):
     result_tries: int = Field(default=15, ge=1)
     """How often a finished result is fetched, at intervals that grow to a minute, before the job is failed."""
 
-    @field_validator("metrics_token", mode="before")
+    @field_validator("metrics_token", "openrouter_management_key", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return value or None

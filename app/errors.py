@@ -24,9 +24,9 @@
     EmbeddedError                `phaya up` or a part of it cannot start; the message is for the person at the terminal
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 
 class FieldError(TypedDict):
@@ -159,13 +159,19 @@ class StorageFull(StorageFailed):
 
 
 class ProviderError(Exception):
-    """What a provider's answer means for the job. `detail` is for the operator, `message` for the client."""
+    """What a provider's answer means for the job. `detail` is for the operator, `message` for the client.
 
-    def __init__(self, message: str, *, detail: str = "", cost: Decimal | None = None) -> None:
+    Of a call that is billed although it failed, `cost` is what the provider takes, or `counted` what that depends on.
+    """
+
+    def __init__(
+        self, message: str, *, detail: str = "", cost: Decimal | None = None, counted: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
         self.cost = cost
+        self.counted = counted
 
 
 class Rejected(ProviderError):

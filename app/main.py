@@ -25,6 +25,7 @@ from app.config import Settings, get_settings
 from app.errors import AppError
 from app.logs import configure_logs
 from app.services.broker import open_broker
+from app.services.costs import name_below_cost
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_broker(settings) as broker:
+            name_below_cost(settings, broker.catalog)
             app.state.broker = broker
             yield
 

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from app.config import Settings
 from app.logs import configure_logs
 from app.services.broker import open_broker
+from app.services.costs import name_below_cost
 from workers.schedule import start_schedule
 from workers.settings import Kind, bell
 from workers.stepper import Stepper
@@ -35,6 +36,7 @@ async def run_worker(settings: Settings, kind: Kind, *, ready_file: Path | None 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with open_broker(settings) as broker:
+        name_below_cost(settings, broker.catalog)
         steppers = kind.steppers(broker)
         for stepper in steppers:
             stepper.start()

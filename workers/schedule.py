@@ -12,6 +12,7 @@ from app.services.housekeeping import (
     audit_by_the_clock,
     expire_jobs,
     forget_old_keys,
+    look_into_purses,
     remove_expired_files,
 )
 from workers.stepper import Stepper
@@ -31,10 +32,14 @@ async def sweep(steppers: Iterable[Stepper], *, every_s: float) -> None:
         await asyncio.sleep(every_s)
 
 
-async def repeat(work: Callable[[Broker], Awaitable[object]], broker: Broker, *, every_s: float) -> None:
+async def repeat(
+    work: Callable[[Broker], Awaitable[object]], broker: Broker, *, every_s: float, first_after_s: float | None = None
+) -> None:
     """Do the work, again and again; one failure does not end it."""
+    pause_s = every_s if first_after_s is None else first_after_s
     while True:
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(pause_s)
+        pause_s = every_s
         try:
             await work(broker)
         except DatabaseAway as error:
@@ -50,5 +55,6 @@ def start_schedule(broker: Broker, steppers: Iterable[Stepper]) -> list[asyncio.
         asyncio.create_task(repeat(expire_jobs, broker, every_s=EXPIRE_EVERY_S)),
         asyncio.create_task(repeat(remove_expired_files, broker, every_s=CLEAN_EVERY_S)),
         asyncio.create_task(repeat(forget_old_keys, broker, every_s=CLEAN_EVERY_S)),
+        asyncio.create_task(repeat(look_into_purses, broker, every_s=broker.settings.purse_look_s, first_after_s=0)),
         asyncio.create_task(repeat(audit_by_the_clock, broker, every_s=AUDIT_EVERY_S)),
     ]

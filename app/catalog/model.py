@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
@@ -21,6 +22,8 @@ from app.providers.port import Outputs, Task
 
 Credits = Decimal
 Rates = Mapping[str, Decimal]
+# What a provider takes for one of each rate, by its list, in its own unit (KIE's credits, or US dollars).
+Costs = Mapping[str, Decimal]
 
 
 class ServiceRequest(BaseModel):
@@ -214,6 +217,12 @@ class LocalWork:
     time_limit_s: float = 900
     lane: str = "media"
     needs: str | None = None
+    # What a paid call costs by the list, from what it counted; None where that cannot be told.
+    call_cost: Callable[[Mapping[str, Any], Costs], Decimal | None] | None = None
+
+    @property
+    def provider(self) -> str | None:
+        return self.needs
 
 
 @dataclass(frozen=True)
@@ -333,6 +342,14 @@ class Listing:
     is_public: bool = False
 
 
+def listed(costs: Mapping[str, str]) -> Callable[[Settings, date], Mapping[str, str]]:
+    """A list price that depends neither on a setting nor on the day."""
+    return lambda settings, on: costs
+
+
+UNKNOWN = listed({})
+
+
 @dataclass(frozen=True)
 class Service:
     """One media service, whole. Routes, OpenAPI, prices, docs and the contract suite come from it."""
@@ -355,6 +372,9 @@ class Service:
     creations: Creations | None = None
     # For people: what the rates are rates of.
     priced: str = "For each job, debited at create."
+    # The provider's list price for one of each rate on a day, where it is known. Of a provider's task it names every
+    # rate, so that `price` makes the cost of a request of it.
+    costs: Callable[[Settings, date], Mapping[str, str]] = UNKNOWN
     metered: Metered | None = None
     hold: HoldKind = HoldKind.VISIBLE
     verb: Literal["create", "generate"] = "create"
@@ -388,6 +408,11 @@ class Service:
     def lane(self) -> str:
         """Where its jobs wait: the provider's name, or `media` for local work."""
         return self.run.lane
+
+    @property
+    def provider(self) -> str | None:
+        """Whom its jobs have to pay; None for what costs nothing but our own time."""
+        return self.run.provider
 
 
 def flat_price(name: str = "job") -> Callable[[ServiceRequest, Rates], Credits]:

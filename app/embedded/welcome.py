@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+from app.catalog.loader import load_catalog
 from app.config import Settings
 from app.embedded.announcement import Stack
 from app.embedded.stack import providers_without_key
+from app.services.costs import defaults_below_cost
 
 NAMES = {"kie": "KIE.ai", "openrouter": "OpenRouter", "gemini": "Gemini", "whisper": "the Whisper host"}
 
@@ -18,7 +20,7 @@ WELCOME = """\
   Demo key   {demo_key}   (10,000 credits to begin with)
   Upstreams  {upstreams}
   Data       {data}   (logs of every part in {data}/logs)
-
+{below_cost}
   Watch it work:
 
     {demo}
@@ -44,6 +46,7 @@ def welcome(stack: Stack, data: Path, settings: Settings, *, took_s: float) -> s
         demo_key=stack.demo_key,
         upstreams=_upstreams(stack, settings),
         data=data,
+        below_cost=_below_cost(settings),
         demo=_demo(data),
     )
 
@@ -56,6 +59,15 @@ def _upstreams(stack: Stack, settings: Settings) -> str:
     if stack.sandbox_url:
         return f"{stack.sandbox_url} stands in for {names} (no key is set)"
     return f"none for {names} (no key is set, and no sandbox is wanted)"
+
+
+def _below_cost(settings: Settings) -> str:
+    """Which services lose money with every job, by their default rates; nothing where there are none."""
+    below = defaults_below_cost(settings, load_catalog())
+    if not below:
+        return ""
+    names = ", ".join(f"{service} ({' '.join(rates)})" for service, rates in below.items())
+    return f"\n  Below cost, by the default rates and the providers' lists: {names}.\n  See `phaya report`.\n"
 
 
 def _demo(data: Path) -> str:

@@ -38,6 +38,12 @@ async def count_flagged(db: AsyncSession) -> int:
     return await db.scalar(select(func.count()).select_from(Job).where(Job.is_flagged)) or 0
 
 
+async def count_unclear(db: AsyncSession) -> int:
+    """Live jobs of which nobody knows whether the provider took them."""
+    query = select(func.count()).select_from(Job).where(Job.ended_at.is_(None), Job.state == JobState.UNCLEAR)
+    return await db.scalar(query) or 0
+
+
 async def count_resting(db: AsyncSession) -> Mapping[str, int]:
     """Providers' keys that are left alone for now, by provider."""
     query = (

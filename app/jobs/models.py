@@ -36,6 +36,7 @@ class Job(Base):
         Index("jobs_line_idx", "lane", "account_id", "created_at", postgresql_where=WAITS_IN_LINE),
         Index("jobs_due_idx", "lane", "next_step_at", postgresql_where=WAITS_FOR_STEP),
         Index("jobs_deadline_idx", "deadline_at", postgresql_where=text("ended_at IS NULL")),
+        Index("jobs_ended_idx", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
         Index("jobs_account_idx", "account_id", "service", "id"),
         Index("jobs_flagged_idx", "id", postgresql_where=text("is_flagged")),
         {"postgresql_with": {"fillfactor": 70}},
@@ -49,9 +50,11 @@ class Job(Base):
     state: Mapped[JobState] = mapped_column(server_default=JobState.QUEUED)
     request: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
-    # The frozen price and the version of the rates that made it
+    # The frozen price and the version of the rates that made it, and what the provider's list then said that it takes
+    # for it, in its own unit
     credits: Mapped[CreditsColumn]
     rates_version: Mapped[int] = mapped_column(BigInteger)
+    listed_cost: Mapped[Decimal | None] = mapped_column(CREDITS)
     credits_used: Mapped[Decimal] = mapped_column(CREDITS, server_default="0")
 
     # Whose turn it is: no step runs before `next_step_at`, nor while somebody's lease lasts

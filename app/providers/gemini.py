@@ -9,7 +9,8 @@ import binascii
 import io
 import re
 import wave
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,22 @@ STATUSES: dict[int, type[ProviderError]] = {
     400: Rejected, 404: Rejected, 413: Rejected, 422: Rejected, 500: Broken, 503: Throttled, 429: Throttled,
 }
 KEY_REST_S = 300.0
+
+# Google's list: US dollars for a million tokens of text in and of sound out, by the day from which it holds
+# (gemini-tts.md 13).
+PRICES: Mapping[str, Sequence[tuple[date, str, str]]] = {
+    "gemini-2.5-flash-preview-tts": ((date.min, "0.50", "10"),),
+    "gemini-2.5-pro-preview-tts": ((date.min, "1", "20"),),
+    "gemini-3.1-flash-tts-preview": ((date.min, "1", "20"),),
+    "gemini-3.8-flash-tts": ((date.min, "0.50", "9"), (date(2027, 1, 1), "1", "18")),
+    "gemini-3.8-flash-lite-tts": ((date.min, "0.50", "6"), (date(2027, 1, 1), "1", "12")),
+}
+
+
+def price_on(model: str, day: date) -> tuple[str, str] | None:
+    """US dollars for a million tokens of text in, and of sound out; None for a model that is not in the list."""
+    prices = [(text, sound) for since, text, sound in PRICES.get(model, ()) if since <= day]
+    return prices[-1] if prices else None
 
 
 class Gemini:
@@ -67,7 +84,7 @@ class Gemini:
             raise read_error(response.status_code, content)
         pcm, usage = read_speech(content)
         if len(pcm) < len(str(ask["text"])) * PCM_BYTES_PER_S / FASTEST_CHARACTERS_PER_S:
-            raise Broken("The provider did not speak the whole text", detail=f"{len(pcm)} bytes, {usage}")
+            raise Broken("The provider did not speak the whole text", detail=f"{len(pcm)} bytes", counted=usage)
         await asyncio.to_thread(target.write_bytes, pcm)
         return CallAnswer(usage, has_file=True)
 
@@ -118,7 +135,10 @@ def _retry_delay(error: Mapping[str, Any]) -> float:
 
 
 def read_speech(content: bytes) -> tuple[bytes, dict[str, object]]:
-    """PCM and token counts in an answer of 200. Raises Broken for all that is no speech (gemini-tts.md 11)."""
+    """PCM and token counts in an answer of 200. Raises Broken, with the counts, for all that is no speech.
+
+    Such an answer is billed, too (gemini-tts.md 11 and 13).
+    """
     try:
         answer = orjson.loads(content)
         candidate = (answer.get("candidates") or [{}])[0]
@@ -131,21 +151,29 @@ def read_speech(content: bytes) -> tuple[bytes, dict[str, object]]:
         }
     except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
         raise Unclear("The provider's answer was lost", detail=repr(error)) from error
-    blob = next((part["inlineData"] for part in parts if isinstance(part.get("inlineData"), dict)), None)
     detail = f"finish {candidate.get('finishReason')}, feedback {answer.get('promptFeedback')}, usage {usage}"
-    if blob is None:
-        if any(isinstance(part.get("text"), str) for part in parts):
-            raise Broken("The model tried to generate text instead of speech", detail=detail)
-        raise Broken("The provider made no speech", detail=detail)
-    if candidate.get("finishReason") != "STOP":
-        raise Broken("The provider did not finish the speech", detail=detail)
-    pcm = _pcm(blob)
-    if not any(pcm):
-        raise Broken("The provider made silence", detail=detail)
+    try:
+        pcm = _sound_in(parts, candidate.get("finishReason"))
+    except Broken as trouble:
+        raise Broken(trouble.message, detail=trouble.detail or detail, counted=counts) from trouble
     if not counts["audio_tokens"]:
         # 25 tokens a second, the provider's own measure, where it did not count.
         counts["audio_tokens"] = len(pcm) // (PCM_BYTES_PER_S // 25)
     return pcm, counts
+
+
+def _sound_in(parts: Sequence[Any], finish: object) -> bytes:
+    blob = next((part["inlineData"] for part in parts if isinstance(part.get("inlineData"), dict)), None)
+    if blob is None:
+        if any(isinstance(part.get("text"), str) for part in parts):
+            raise Broken("The model tried to generate text instead of speech")
+        raise Broken("The provider made no speech")
+    if finish != "STOP":
+        raise Broken("The provider did not finish the speech")
+    pcm = _pcm(blob)
+    if not any(pcm):
+        raise Broken("The provider made silence")
+    return pcm
 
 
 def _pcm(blob: Mapping[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from app.providers.kie_jobs import JOBS
 from app.providers.kie_suno import SUNO
 from app.providers.kie_veo import VEO
 from app.providers.kie_wire import Dialect, excerpt, read_accepted, read_envelope, read_report, read_uploaded
-from app.providers.port import Budget, ProviderKey, Task, TaskReport
+from app.providers.port import Budget, ProviderKey, Purse, Task, TaskReport
 
 NAME = "KIE"
 DIALECTS: Mapping[str, Dialect] = {"jobs": JOBS, "veo": VEO, "suno": SUNO}
@@ -57,14 +57,14 @@ class Kie:
             status, content = await self._send("GET", spoken.query_path, key, params={"taskId": task_id})
         return read_report(spoken, status, content)
 
-    async def balance(self, key: ProviderKey) -> Decimal:
-        """What the key's account has left, in KIE's credits."""
+    async def purse(self, key: ProviderKey) -> Purse:
+        """What the key's account has left, in KIE's credits (kie.md 6.1)."""
         with free_call(NAME):
             _, content = await self._send("GET", "/api/v1/chat/credit", key)
         answer = read_envelope(content)
         if answer is None or answer.code != 200 or not isinstance(answer.data, int | float):
             raise Throttled("The provider does not tell its balance", detail=excerpt(content))
-        return Decimal(str(answer.data))
+        return Purse(Decimal(str(answer.data)))
 
     async def _send(
         self, method: str, path: str, key: ProviderKey, *, content: bytes | None = None,

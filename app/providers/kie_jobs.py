@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from app.providers.kie_wire import Dialect, callback_in, failed, parse_object, parse_urls
 from app.providers.port import Done, JsonObject, Outputs, Task, TaskReport, Verdict, Working
@@ -29,7 +29,8 @@ class Record(BaseModel):
     fail_code: str | int | None = Field(default=None, alias="failCode")
     fail_message: str | None = Field(default=None, alias="failMsg")
     progress: int | None = None
-    cost: Decimal | None = Field(default=None, alias="creditsConsumed")
+    # Its older name is that of answers of 2025.
+    cost: Decimal | None = Field(default=None, validation_alias=AliasChoices("creditsConsumed", "consumeCredits"))
 
 
 def _body(task: Task, callback_url: str | None) -> JsonObject:

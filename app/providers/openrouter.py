@@ -13,8 +13,9 @@ from app.errors import Throttled
 from app.providers.http import ANSWER_LIMIT_BYTES, ClientFleet, free_call, paid_call, read_limited
 from app.providers.openrouter_errors import read_error
 from app.providers.openrouter_models import ListedModel, read_models
+from app.providers.openrouter_purse import read_credits, read_key
 from app.providers.openrouter_usage import Generation, read_generation
-from app.providers.port import ProviderKey
+from app.providers.port import ProviderKey, Purse
 from app.providers.sse import Event, EventReader
 
 NAME = "OpenRouter"
@@ -52,9 +53,13 @@ class OpenRouter:
 
     name = "openrouter"
 
-    def __init__(self, fleet: ClientFleet, *, base_url: str, keys: tuple[ProviderKey, ...]) -> None:
+    def __init__(
+        self, fleet: ClientFleet, *, base_url: str, keys: tuple[ProviderKey, ...],
+        management_key: ProviderKey | None = None,
+    ) -> None:
         self._fleet = fleet
         self._base_url = base_url
+        self._management_key = management_key
         self.keys = keys
 
     @asynccontextmanager
@@ -87,6 +92,17 @@ class OpenRouter:
         """The record of a call; None if there is none (yet). Raises Throttled when there is no answer now."""
         content = await self._get("/generation", key=key, params={"id": generation_id})
         return None if content is None else read_generation(content)
+
+    async def purse(self, key: ProviderKey) -> Purse:
+        """What may still be spent under the key, in US dollars, and what was.
+
+        An account tells what it has to a management key alone; any other key knows but its own cap, if it has one.
+        """
+        own = read_key(await self._get("/key", key=key))
+        if self._management_key is None:
+            return own
+        account = read_credits(await self._get("/credits", key=self._management_key))
+        return Purse(min(own.left, account) if own.left is not None else account, own.spent)
 
     async def _get(
         self, route: str, *, key: ProviderKey | None = None, params: dict[str, str] | None = None

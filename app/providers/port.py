@@ -101,6 +101,32 @@ class CallAnswer:
     cost: Decimal | None = None
 
 
+@dataclass(frozen=True)
+class Purse:
+    """What is left in our account under a key, and all that was ever spent there, in the provider's unit.
+
+    None for what the provider does not tell.
+    """
+
+    left: Decimal | None
+    spent: Decimal | None = None
+
+
+class PurseHolder(Protocol):
+    """A provider that tells what is left in our account."""
+
+    @property
+    def name(self) -> str:
+        """As in tables and settings."""
+
+    @property
+    def keys(self) -> tuple[ProviderKey, ...]:
+        """Each with a purse of its own."""
+
+    async def purse(self, key: ProviderKey) -> Purse:
+        """What the key's account has now. Raises Throttled when there is no answer now."""
+
+
 class CallProvider(Protocol):
     """A provider that answers a paid call at once."""
 
@@ -116,11 +142,9 @@ class CallProvider(Protocol):
         """
 
 
-class TaskProvider(Protocol):
+class TaskProvider(PurseHolder, Protocol):
     """A provider that takes a task, works on it, and is asked for the result."""
 
-    name: str
-    keys: tuple[ProviderKey, ...]
     budget: Budget
 
     async def upload(self, key: ProviderKey, path: Path, *, filename: str, content_type: str) -> str:

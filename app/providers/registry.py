@@ -1,5 +1,7 @@
 """Which providers are configured."""
 
+from decimal import Decimal
+
 import httpx
 
 from app.config import Settings
@@ -9,6 +11,11 @@ from app.providers.kie import Kie
 from app.providers.openrouter import OpenRouter
 from app.providers.port import Budget, CallProvider, ProviderKey, TaskProvider
 from app.providers.whisper import Whisper
+
+
+def usd_per_unit(settings: Settings, provider: str | None) -> Decimal:
+    """US dollars for one of the unit in which the provider counts: KIE's credits, or US dollars."""
+    return settings.kie_credit_usd if provider == Kie.name else Decimal(1)
 
 
 def open_task_providers(settings: Settings, client: httpx.AsyncClient) -> dict[str, TaskProvider]:
@@ -52,4 +59,13 @@ def open_openrouter(settings: Settings, fleet: ClientFleet) -> OpenRouter | None
     if not settings.openrouter_api_keys:
         return None
     keys = tuple(ProviderKey.of(key) for key in settings.openrouter_api_keys)
-    return OpenRouter(fleet, base_url=settings.openrouter_base_url, keys=keys)
+    manager = settings.openrouter_management_key
+    return OpenRouter(
+        fleet, base_url=settings.openrouter_base_url, keys=keys,
+        management_key=ProviderKey.of(manager.get_secret_value()) if manager else None,
+    )
+
+
+def purse_leasts(settings: Settings) -> dict[str, Decimal]:
+    """How much must be left with each provider that tells it, in the provider's unit, for its services to be sold."""
+    return {Kie.name: settings.kie_purse_least, OpenRouter.name: settings.openrouter_purse_least}

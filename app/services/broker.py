@@ -13,16 +13,18 @@ from app.media.fetch import Fetcher
 from app.media.process import sweep
 from app.providers.http import ClientFleet, open_client
 from app.providers.openrouter import OpenRouter
-from app.providers.port import CallProvider, TaskProvider
-from app.providers.registry import open_call_providers, open_openrouter, open_task_providers
+from app.providers.port import CallProvider, PurseHolder, TaskProvider
+from app.providers.registry import open_call_providers, open_openrouter, open_task_providers, purse_leasts
 from app.services.authenticate import KeyCache
 from app.services.call_ender import CallEnder
+from app.services.costs import CostBook
 from app.services.doorbell import Doorbell
 from app.services.forms import refuse_unknown_models
 from app.services.guesses import GuessBrake
 from app.services.job_writer import JobWriter
 from app.services.key_turns import KeyTurns
 from app.services.model_book import ModelBook
+from app.services.purses import PurseBook
 from app.services.rate_limit import RateLimiter
 from app.services.rates import RateBook
 from app.services.watch_jobs import JobReader
@@ -63,6 +65,8 @@ class Broker:
     calls: CallEnder
     catalog: Mapping[str, Service]
     rates: RateBook
+    costs: CostBook
+    purses: PurseBook
     jobs: JobWriter
     watch: JobReader
     keys: KeyCache
@@ -83,6 +87,7 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
     """
     catalog = load_catalog()
     refuse_unknown_models(settings, catalog)
+    costs = CostBook(settings, catalog)
     await asyncio.to_thread(sweep, settings.work_dir)
     async with AsyncExitStack() as stack:
         db = Database(settings)
@@ -98,7 +103,8 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
         client = await stack.enter_async_context(open_client())
         fleet = ClientFleet(connections=STREAMS_MOST, keep_s=STREAMS_KEEP_S)
         stack.push_async_callback(fleet.close)
-        openrouter = open_openrouter(settings, fleet)
+        providers, openrouter = open_task_providers(settings, client), open_openrouter(settings, fleet)
+        holders: list[PurseHolder] = [*providers.values(), *([openrouter] if openrouter else [])]
         rates = RateBook(db)
         models = ModelBook(openrouter, rates, settings)
         stack.push_async_callback(models.close)
@@ -108,7 +114,7 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             doorbell=doorbell,
             storage=open_storage(settings),
             fetcher=Fetcher(settings.fetch_allow),
-            providers=open_task_providers(settings, client),
+            providers=providers,
             callers=open_call_providers(settings, client),
             openrouter=openrouter,
             models=models,
@@ -116,6 +122,8 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             calls=calls,
             catalog=catalog,
             rates=rates,
+            costs=costs,
+            purses=PurseBook(db, holders, purse_leasts(settings)),
             jobs=jobs,
             watch=JobReader(db),
             keys=KeyCache(db),

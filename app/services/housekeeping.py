@@ -1,15 +1,20 @@
-"""What is done by the clock: ending what is overdue, forgetting what is old, checking the sums."""
+"""What is done by the clock: ending what is overdue, forgetting what is old, checking the sums and the purses."""
+
+from datetime import timedelta
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from app.catalog.loader import waiting_lanes
+from app.errors import Throttled
 from app.files.register import take_expired
 from app.jobs import queries
 from app.jobs.states import JobState, LeaseLost
 from app.jobs.wire import MEDIA_LANE
 from app.ledger import find_last_audit, record_audit
 from app.providers.openrouter import OpenRouter
+from app.providers.port import ProviderKey, PurseHolder
+from app.purses.readings import keep_reading, newest_readings
 from app.services.audit_ledger import audit_ledger
 from app.services.broker import Broker
 from app.services.end_job import fail
@@ -70,3 +75,27 @@ async def audit_by_the_clock(broker: Broker) -> None:
         log.error("audit.violation", rule=violation.rule, subject=violation.subject, detail=violation.detail)
     async with broker.db.statement() as db:
         await record_audit(db, report)
+
+
+async def look_into_purses(broker: Broker) -> None:
+    """Ask every provider what is left under each key, and keep it, unless another worker has just done so."""
+    for holder in broker.purses.holders:
+        for key in holder.keys:
+            await _look_into(broker, holder, key)
+
+
+async def _look_into(broker: Broker, holder: PurseHolder, key: ProviderKey) -> None:
+    async with broker.db.statement() as db:
+        at = (await db.execute(select(func.clock_timestamp()))).scalar_one()
+        known = await newest_readings(db, {holder.name: [key.fingerprint]})
+    if known and at - known[0].seen_at < timedelta(seconds=broker.settings.purse_look_s / 2):
+        return
+    try:
+        purse = await holder.purse(key)
+    except Throttled as trouble:
+        log.warning("purse.not_told", provider=holder.name, key=key.fingerprint, detail=trouble.detail)
+        return
+    async with broker.db.statement() as db:
+        await keep_reading(
+            db, provider=holder.name, fingerprint=key.fingerprint, left=purse.left, spent=purse.spent, at=at
+        )

@@ -64,6 +64,7 @@ class NewJob:
     provider_key: str | None = None
     idempotency: Idempotency | None = None
     inputs: Mapping[str, object] | None = None
+    listed_cost: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def _row(position: int, job: NewJob) -> dict[str, object]:
         "position": position, "account_id": job.account_id, "key_id": job.key_id, "job_id": new_id(),
         "hold_id": new_id(), "hold_kind": job.hold_kind, "credits": job.credits, "service": job.service,
         "lane": job.lane, "state": job.state, "request": job.request, "inputs": job.inputs or {},
-        "message": job.message, "rates_version": job.rates_version, "prepared": job.prepared,
+        "message": job.message, "rates_version": job.rates_version, "listed_cost": job.listed_cost,
+        "prepared": job.prepared,
         "deadline_s": job.deadline_s, "lease_s": job.lease_s, "attempt_id": job.attempt_id,
         "provider_key": job.provider_key, "idem_route": idempotency and idempotency.route,
         "idem_key": idempotency and idempotency.key, "body_hash": idempotency and idempotency.body_hash,

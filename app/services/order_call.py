@@ -20,6 +20,7 @@ from app.providers.port import ProviderKey
 from app.services.broker import Broker
 from app.services.job_writer import Created, Idempotency, NewJob
 from app.services.model_book import PricedModel
+from app.services.selling import refuse_empty_purse
 
 # An answer that must end before this is not worth beginning (design 3).
 LEAST_TOKENS = 256
@@ -81,6 +82,13 @@ async def order_call(
     """
     if broker.openrouter is None:
         raise Unavailable("No provider of language models is configured")
+    try:
+        await refuse_empty_purse(broker, OpenRouter.name, "This model")
+    except Unavailable:
+        earlier = await broker.jobs.find(caller.account_id, idempotency) if idempotency else None
+        if earlier is None:
+            raise
+        return earlier
     key = await broker.turns.pick()
     try:
         return await _hold(broker, caller, order, cap=order.cap, key=key, idempotency=idempotency)

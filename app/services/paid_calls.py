@@ -7,12 +7,13 @@ by a worker that died is never sent again: the job fails, is refunded, and is fl
 import asyncio
 import random
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.catalog.model import Answered
+from app.catalog.model import Answered, LocalWork
 from app.errors import Broken, ProviderError, Rejected, StorageFailed, Throttled, Unavailable, Unclear
 from app.jobs import queries
 from app.jobs.models import Job, JobAttempt
@@ -91,15 +92,17 @@ class JobCalls:
             outcome = AttemptOutcome.LOST
         elif isinstance(trouble, Rejected | Throttled):
             outcome = AttemptOutcome.REFUSED
+        cost = self._cost(trouble.counted) if trouble.cost is None else trouble.cost
 
         async def write(db: AsyncSession) -> None:
-            await queries.answer_attempt(db, attempt.id, outcome, cost=trouble.cost, detail=trouble.detail)
+            await queries.answer_attempt(db, attempt.id, outcome, cost=cost, detail=trouble.detail)
             if isinstance(trouble, Throttled) and trouble.is_about_key:
                 await queries.rest_key(db, attempt.provider, attempt.provider_key, for_s=trouble.retry_after_s)
 
         await written(self._broker, write)
 
     async def _keep(self, attempt: JobAttempt, answer: CallAnswer, target: Path) -> Answered:
+        cost = self._cost(answer.output) if answer.cost is None else answer.cost
         output = dict(answer.output)
         if answer.has_file:
             output[STORAGE_KEY] = new_key()
@@ -110,13 +113,21 @@ class JobCalls:
             except StorageFailed as trouble:
                 # Paid, and known nowhere else: it cannot wait for the store, and must not be bought again.
                 detail = f"made, but not kept: {trouble}"
-                lost = Unclear("The provider's answer could not be kept", detail=detail, cost=answer.cost)
+                lost = Unclear("The provider's answer could not be kept", detail=detail, cost=cost)
                 await self._note(attempt, lost)
                 raise lost from trouble
         await written(self._broker, lambda db: queries.answer_attempt(
-            db, attempt.id, AttemptOutcome.DONE, cost=answer.cost, output=output
+            db, attempt.id, AttemptOutcome.DONE, cost=cost, output=output
         ))
         return Answered(output, target if answer.has_file else None)
+
+    def _cost(self, counted: Mapping[str, object] | None) -> Decimal | None:
+        """By the provider's list, where the provider itself names no cost."""
+        service = self._broker.service(self._job.service)
+        work = service.run
+        if counted is None or not isinstance(work, LocalWork) or work.call_cost is None:
+            return None
+        return work.call_cost(counted, self._broker.costs.of(service))
 
     async def _kept(self, attempt: JobAttempt, target: Path) -> Answered:
         output = attempt.output or {}

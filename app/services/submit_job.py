@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.accounts.keys import KeyRecord
-from app.catalog.model import LocalWork, Metered, Service, ServiceRequest
+from app.catalog.model import LocalWork, Metered, Service, ServiceRequest, UpstreamTask
 from app.errors import FileTooLarge, InputUnusable, Invalid, TooLarge, Unavailable
 from app.files.register import load_files
 from app.jobs import queries
@@ -17,19 +17,24 @@ from app.services.fetch_inputs import Kept, Owner, fetch_inputs, refuse_private_
 from app.services.forms import settle_request
 from app.services.job_writer import Created, Idempotency, NewJob
 from app.services.keep_files import media_of
+from app.services.selling import refuse_unsold
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What a request costs now, under which version of the rates, and the inputs that were measured for it."""
+    """What a request costs now, under which version of the rates, and the inputs that were measured for it.
+
+    `cost` is what the provider takes for it by its list, in its own unit, where that is known.
+    """
 
     credits: Decimal
     rates_version: int
+    cost: Decimal | None
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _check_available(broker: Broker, service: Service) -> None:
-    needed = service.run.needs if isinstance(service.run, LocalWork) else service.run.provider
+    needed = service.provider
     if needed is not None and needed not in broker.providers and needed not in broker.callers:
         raise Unavailable(f"{service.title} is not available on this server: it has no provider")
 
@@ -69,16 +74,18 @@ async def quote(broker: Broker, caller: KeyRecord, service: Service, request: Se
     the bytes that are measured are those that are used. Raises InsufficientCredits, Invalid, TooLarge.
     """
     now = await broker.rates.of(service.id, service.rates)
+    costs = broker.costs.of(service) if isinstance(service.run, UpstreamTask) else {}
     price = service.price(request, now.rates)
     if service.metered is None:
-        return Quote(price, now.version)
+        return Quote(price, now.version, service.price(request, costs) if costs else None)
     async with broker.db.statement() as db:
         if (await find_balance(db, caller.account_id)).available < price:
             raise await shortage(db, caller.account_id, caller.id, required=price)
     async with broker.places.measuring:
         inputs = await _fetch(broker, caller, service, request)
         seconds = await _seconds(broker, service.metered, inputs)
-    return Quote(service.metered.price(request, now.rates, seconds), now.version, inputs)
+    cost = service.metered.price(request, costs, seconds) if costs else None
+    return Quote(service.metered.price(request, now.rates, seconds), now.version, cost, inputs)
 
 
 async def _fetch(broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest) -> Kept:
@@ -105,7 +112,8 @@ async def submit_job(
     broker: Broker, caller: KeyRecord, service: Service, request: ServiceRequest, *,
     message: str | None = None, idempotency: Idempotency | None = None,
 ) -> Created:
-    """Accept a reviewed request durably, or raise InsufficientCredits, Invalid or TooLarge and change nothing.
+    """Accept a reviewed request durably, or raise InsufficientCredits, Invalid, TooLarge or Unavailable (what is not
+    sold now) and change nothing.
 
     After this returns the job exists, its credits are held, and it will reach an end whatever process dies.
     """
@@ -113,6 +121,13 @@ async def submit_job(
         earlier = await broker.jobs.find(caller.account_id, idempotency)
         if earlier is not None:
             return earlier
+    try:
+        await refuse_unsold(broker, service)
+    except Unavailable:
+        earlier = await broker.jobs.find(caller.account_id, idempotency) if idempotency else None
+        if earlier is None:
+            raise
+        return earlier
     price = await quote(broker, caller, service, request)
     created = await broker.jobs.create(
         NewJob(
@@ -130,6 +145,7 @@ async def submit_job(
             message=message,
             idempotency=idempotency,
             inputs=price.inputs,
+            listed_cost=price.cost,
         )
     )
     if not created.is_replay:

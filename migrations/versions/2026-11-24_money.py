@@ -63,7 +63,7 @@ BEGIN
         SELECT * FROM jsonb_to_recordset(p_batch) AS t(
             position int, account_id uuid, key_id uuid, job_id uuid, hold_id uuid, hold_kind text, credits numeric,
             service text, lane text, state text, request jsonb, inputs jsonb, message text, rates_version bigint,
-            prepared boolean, deadline_s float8, lease_s float8, attempt_id uuid, provider_key text,
+            listed_cost numeric, prepared boolean, deadline_s float8, lease_s float8, attempt_id uuid, provider_key text,
             idem_route text, idem_key text, body_hash text)
         ORDER BY account_id, position
     LOOP
@@ -98,9 +98,9 @@ BEGIN
         END IF;
 
         INSERT INTO jobs (id, account_id, key_id, service, lane, state, request, inputs, message, credits,
-                          rates_version, credits_used, prepared, deadline_at, lease_until, next_step_at, fence)
+                          rates_version, listed_cost, credits_used, prepared, deadline_at, lease_until, next_step_at, fence)
         VALUES (item.job_id, item.account_id, item.key_id, item.service, item.lane, item.state, item.request,
-                item.inputs, item.message, item.credits, item.rates_version,
+                item.inputs, item.message, item.credits, item.rates_version, item.listed_cost,
                 CASE WHEN item.hold_kind = 'visible' THEN item.credits ELSE 0 END, item.prepared,
                 now() + make_interval(secs => item.deadline_s),
                 CASE WHEN item.lease_s > 0 THEN now() + make_interval(secs => item.lease_s) ELSE '-infinity' END,

@@ -50,6 +50,17 @@ def upgrade() -> None:
     sa.Column('query_at', sa.DateTime(timezone=True), server_default=sa.text("'-infinity'::timestamptz"), nullable=False),
     sa.PrimaryKeyConstraint('lane', name=op.f('lanes_pkey'))
     )
+    op.create_table('purse_readings',
+        sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column('provider', sa.Text(), nullable=False),
+        sa.Column('fingerprint', sa.Text(), nullable=False),
+        sa.Column('balance', sa.Numeric(precision=20, scale=9), nullable=True),
+        sa.Column('spent', sa.Numeric(precision=20, scale=9), nullable=True),
+        sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+        sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint('id', name=op.f('purse_readings_pkey'))
+        )
+    op.create_index('purse_readings_purse_idx', 'purse_readings', ['provider', 'fingerprint', 'id'], unique=False)
     op.create_table('rested_keys',
     sa.Column('provider', sa.Text(), nullable=False),
     sa.Column('fingerprint', sa.Text(), nullable=False),
@@ -129,6 +140,7 @@ def upgrade() -> None:
         sa.Column('request', postgresql.JSONB(), nullable=False),
         sa.Column('credits', sa.Numeric(precision=20, scale=9), nullable=False),
         sa.Column('rates_version', sa.BigInteger(), nullable=False),
+        sa.Column('listed_cost', sa.Numeric(precision=20, scale=9), nullable=True),
         sa.Column('credits_used', sa.Numeric(precision=20, scale=9), server_default='0', nullable=False),
         sa.Column('prepared', sa.Boolean(), nullable=False),
         sa.Column('next_step_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
@@ -156,6 +168,7 @@ def upgrade() -> None:
     op.create_index('jobs_account_idx', 'jobs', ['account_id', 'service', 'id'], unique=False)
     op.create_index('jobs_flagged_idx', 'jobs', ['id'], unique=False, postgresql_where=sa.text('is_flagged'))
     op.create_index('jobs_deadline_idx', 'jobs', ['deadline_at'], unique=False, postgresql_where=sa.text('ended_at IS NULL'))
+    op.create_index('jobs_ended_idx', 'jobs', ['ended_at'], unique=False, postgresql_where=sa.text('ended_at IS NOT NULL'))
     op.create_index('jobs_due_idx', 'jobs', ['lane', 'next_step_at'], unique=False, postgresql_where=sa.text("ended_at IS NULL AND NOT (state = 'queued' AND prepared)"))
     op.create_index('jobs_line_idx', 'jobs', ['lane', 'account_id', 'created_at'], unique=False, postgresql_where=sa.text("state = 'queued' AND prepared"))
     op.create_table('key_budgets',
@@ -257,6 +270,7 @@ def downgrade() -> None:
     op.drop_table("api_keys")
     op.drop_table("rate_changes")
     op.drop_table("rested_keys")
+    op.drop_table("purse_readings")
     op.drop_table("lanes")
     op.drop_table("idempotency_keys")
     op.drop_table("audit_runs")

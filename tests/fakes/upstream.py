@@ -16,6 +16,7 @@ from app.providers.port import (
     Missing,
     Outputs,
     ProviderKey,
+    Purse,
     Task,
     TaskReport,
     Verdict,
@@ -84,8 +85,8 @@ class Upstream:
             return TaskReport(Missing())
         return TaskReport(task.verdict, task.callback_url)
 
-    async def balance(self, key: ProviderKey) -> Decimal:
-        return Decimal(1_000)
+    async def purse(self, key: ProviderKey) -> Purse:
+        return Purse(Decimal(1_000_000))
 
     def of(self, marker: str) -> list[str]:
         """The tasks that were accepted for a prompt."""

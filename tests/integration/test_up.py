@@ -132,6 +132,17 @@ def test_once_everything_answers_the_ready_file_tells_where(shared: Up) -> None:
     subprocess.run([*PHAYA, "migrate"], env=ENVIRONMENT | ready["env"], check=True)
 
 
+def test_what_is_sold_below_cost_is_named(shared: Up) -> None:
+    names = "gpt-image-2-text-to-image (1K 2K 4K), kling-motion-control (720p 1080p)"
+
+    eventually(lambda: f"Below cost, by the default rates and the providers' lists: {names}.\n" in shared.said())
+    for part in ("api", "worker", "media-worker"):
+        lines = (shared.data / f"logs/{part}.log").read_text().splitlines()
+        (named,) = [line for line in map(json.loads, lines) if line["event"] == "services.below_cost"]
+        assert named["rates"] == {"gpt-image-2-text-to-image": ["1K", "2K", "4K"],
+                                  "kling-motion-control": ["720p", "1080p"]}
+
+
 def test_keys_and_passwords_are_for_their_owner_alone(shared: Up) -> None:
     for private in (shared.ready_file, *(shared.data / name for name in ("keys.json", "passwords.json", "stack.json"))):
         assert private.stat().st_mode & 0o077 == 0

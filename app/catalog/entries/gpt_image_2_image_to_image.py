@@ -19,6 +19,7 @@ from app.catalog.model import (
     ServiceRequest,
     UpstreamTask,
     first_file,
+    listed,
     upstream_urls,
 )
 from app.catalog.vocabulary import Vocabulary
@@ -57,6 +58,7 @@ SERVICE = Service(
     group="image",
     request=GptImage2ImageToImageRequest,
     rates={"1K": "2", "2K": "2", "4K": "4"},
+    costs=listed({"1K": "6", "2K": "10", "4K": "16"}),
     price=price,
     priced="By the resolution, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,), rules=RULES)),

@@ -15,6 +15,7 @@ from app.catalog.model import (
     ServiceRequest,
     UpstreamTask,
     first_file,
+    listed,
 )
 from app.catalog.rules import Rule
 from app.catalog.vocabulary import Vocabulary
@@ -72,6 +73,7 @@ SERVICE = Service(
     group="image",
     request=GptImage2TextToImageRequest,
     rates={"1K": "1", "2K": "1", "4K": "2"},
+    costs=listed({"1K": "6", "2K": "10", "4K": "16"}),
     price=price,
     priced="By the resolution, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,), rules=RULES)),

@@ -19,6 +19,7 @@ from app.catalog.model import (
     ServiceRequest,
     UpstreamTask,
     first_file,
+    listed,
     rounded,
     upstream_urls,
 )
@@ -96,6 +97,7 @@ SERVICE = Service(
     group="video",
     request=KlingMotionControlRequest,
     rates={"720p": "1.21", "1080p": "1.82"},
+    costs=listed({"720p": "11", "1080p": "18"}),
     price=least_price,
     priced="For each started second of the film, up to 10 (`image`) or 30 (`video`), debited at create.",
     metered=Metered("video_urls", price_of),

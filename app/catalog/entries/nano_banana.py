@@ -20,6 +20,7 @@ from app.catalog.model import (
     UpstreamTask,
     all_files,
     first_file,
+    listed,
     upstream_urls,
 )
 from app.catalog.vocabulary import Vocabulary
@@ -70,6 +71,7 @@ SERVICE = Service(
     group="image",
     request=NanoBananaRequest,
     rates=RATES,
+    costs=listed({"1K": "8", "2K": "12", "4K": "18"}),
     price=price,
     priced="By the resolution, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,))),

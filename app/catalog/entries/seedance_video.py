@@ -21,6 +21,7 @@ from app.catalog.model import (
     Takes,
     UpstreamTask,
     first_file,
+    listed,
     second_file,
     upstream_urls,
 )
@@ -56,6 +57,16 @@ RATES = {
     "1080p 4s audio": "12", "1080p 8s audio": "23", "1080p 12s audio": "35",
 }
 
+# KIE's list (kie.md 7): 1.75, 3.5 and 7.5 credits a second, and twice that with sound.
+COSTS = {
+    "480p 4s": "7", "480p 8s": "14", "480p 12s": "21",
+    "720p 4s": "14", "720p 8s": "28", "720p 12s": "42",
+    "1080p 4s": "30", "1080p 8s": "60", "1080p 12s": "90",
+    "480p 4s audio": "14", "480p 8s audio": "28", "480p 12s audio": "42",
+    "720p 4s audio": "28", "720p 8s audio": "56", "720p 12s audio": "84",
+    "1080p 4s audio": "60", "1080p 8s audio": "120", "1080p 12s audio": "180",
+}
+
 
 def price(request: SeedanceVideoRequest, rates: Rates) -> Credits:
     """The cell of the table."""
@@ -89,6 +100,7 @@ SERVICE = Service(
     group="video",
     request=SeedanceVideoRequest,
     rates=RATES,
+    costs=listed(COSTS),
     price=price,
     priced="By resolution, seconds and sound, debited at create.",
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,))),

@@ -18,6 +18,7 @@ from app.catalog.model import (
     UpstreamTask,
     first_file,
     flat_price,
+    listed,
     upstream_urls,
 )
 from app.catalog.rules import Rule
@@ -67,6 +68,7 @@ SERVICE = Service(
     group="image",
     request=SeedreamRequest,
     rates={"job": "1.5"},
+    costs=listed({"job": "5.5"}),
     price=flat_price(),
     priced="For each job, debited at completion; set aside until then.",
     # Charged at completion, as the contract has it: until then the credits are set aside, and shown nowhere.

@@ -17,6 +17,7 @@ from app.catalog.model import (
     UpstreamTask,
     first_file,
     flat_price,
+    listed,
 )
 from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
@@ -49,6 +50,8 @@ SERVICE = Service(
     group="video",
     request=Sora2TextToVideoRequest,
     rates={"job": "8.0"},
+    # The dearest that was listed before the model was withdrawn: a stable film of 15 seconds.
+    costs=listed({"job": "40"}),
     price=flat_price(),
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,))),
     vocabulary=Vocabulary.LOWER_WITH_CANCEL,

@@ -24,6 +24,7 @@ from app.catalog.model import (
     UpstreamTask,
     first_file,
     flat_price,
+    listed,
     upstream_urls,
 )
 from app.catalog.rules import Rule
@@ -110,6 +111,8 @@ SERVICE = Service(
     group="video",
     request=Sora2VideoRequest,
     rates={"job": "8.0"},
+    # The dearest that was listed before the model was withdrawn: a stable film of 15 seconds.
+    costs=listed({"job": "40"}),
     price=flat_price(),
     run=UpstreamTask("kie", Form(to_task, models=(MODEL,), rules=RULES)),
     inputs=(

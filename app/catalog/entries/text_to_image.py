@@ -14,6 +14,7 @@ from app.catalog.model import (
     UpstreamTask,
     first_file,
     flat_price,
+    listed,
 )
 from app.catalog.vocabulary import Vocabulary
 from app.media.formats import Kinds
@@ -40,6 +41,7 @@ SERVICE = Service(
     verb="generate",
     request=TextToImageRequest,
     rates={"job": "1.0"},
+    costs=listed({"job": "0.8"}),
     price=flat_price(),
     run=UpstreamTask("kie", Form(to_task, models=("z-image",))),
     vocabulary=Vocabulary.UPPER_WITH_QUEUE,

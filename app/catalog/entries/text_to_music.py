@@ -21,6 +21,7 @@ from app.catalog.model import (
     all_files,
     first_file,
     flat_price,
+    listed,
 )
 from app.catalog.rules import Rule
 from app.catalog.vocabulary import Vocabulary
@@ -200,6 +201,7 @@ SERVICE = Service(
     verb="generate",
     request=TextToMusicRequest,
     rates={"job": "3.0"},
+    costs=listed({"job": "12"}),
     price=flat_price(),
     run=UpstreamTask(
         "kie",

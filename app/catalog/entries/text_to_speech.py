@@ -1,12 +1,15 @@
 """Speech by Gemini, long texts in pieces (contract 2.12; upstreams/gemini-tts.md)."""
 
 import asyncio
+from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from app.catalog.model import (
+    Costs,
     Credits,
     Example,
     Listing,
@@ -21,9 +24,11 @@ from app.catalog.model import (
     rounded,
 )
 from app.catalog.vocabulary import Vocabulary
+from app.config import Settings
 from app.ledger import HoldKind
 from app.media.formats import Kinds
 from app.media.speech import join_speech, split_text, weigh
+from app.providers.gemini import price_on
 
 VOICES = {
     "Zephyr": "Bright", "Algenib": "Gravelly", "Algieba": "Smooth", "Aoede": "Breezy", "Autonoe": "Bright",
@@ -72,6 +77,20 @@ def estimate(request: TextToSpeechRequest, rates: Rates) -> Credits:
                 (seconds + pieces * SPARE_S) * AUDIO_TOKENS_PER_S, rates)
 
 
+def cost_of_call(counted: Mapping[str, Any], costs: Costs) -> Decimal | None:
+    """What the provider takes for the tokens that it counted; None for a model without a price in the list."""
+    if not costs:
+        return None
+    text, sound = int(counted["prompt_tokens"]), int(counted["audio_tokens"])
+    return (text * costs["input_per_million"] + sound * costs["output_per_million"]) / MILLION
+
+
+def list_price(settings: Settings, on: date) -> Mapping[str, str]:
+    """The price of the model that the settings name."""
+    price = price_on(settings.gemini_tts_model, on)
+    return {} if price is None else {"input_per_million": price[0], "output_per_million": price[1]}
+
+
 def style(request: TextToSpeechRequest) -> str:
     """The direction for the voice, in the provider's words; empty for none."""
     language = f" in {LANGUAGES[request.language]}" if request.language else ""
@@ -118,10 +137,11 @@ SERVICE = Service(
     verb="generate",
     request=TextToSpeechRequest,
     rates={"input_per_million": "17.5", "output_per_million": "350"},
+    costs=list_price,
     price=estimate,
     priced="By tokens of text and of sound (25 a second), debited at completion; an estimate is set aside until then.",
     hold=HoldKind.DEFERRED,
-    run=LocalWork(speak, time_limit_s=6 * 3_600, lane="speech", needs="gemini"),
+    run=LocalWork(speak, time_limit_s=6 * 3_600, lane="speech", needs="gemini", call_cost=cost_of_call),
     vocabulary=Vocabulary.UPPER,
     results=(first_file("audio_url", suffix=".wav"),),
     result_kinds=Kinds.AUDIO,

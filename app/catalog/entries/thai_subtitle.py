@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import ffmpeg
 from pydantic import Field
 
-from app.catalog.entries.transcribe import RATES, by_minutes, listen, minimum, require_sound
+from app.catalog.entries.transcribe import COSTS, RATES, by_minutes, cost_of_hearing, listen, minimum, require_sound
 from app.catalog.model import (
     Example,
     Input,
@@ -20,6 +20,7 @@ from app.catalog.model import (
     ServiceRequest,
     Work,
     first_file,
+    listed,
 )
 from app.catalog.vocabulary import Vocabulary
 from app.errors import UnsupportedMedia
@@ -139,9 +140,10 @@ SERVICE = Service(
     inputs=(Input("media_url", Kinds.VIDEO, check=require_sound),),
     metered=Metered("media_url", by_minutes),
     rates=RATES,
+    costs=listed(COSTS),
     price=minimum,
     priced="For each minute of the film, rounded to two places, and never less than the minimum; debited at create.",
-    run=LocalWork(subtitle, time_limit_s=3_600, needs="whisper"),
+    run=LocalWork(subtitle, time_limit_s=3_600, needs="whisper", call_cost=cost_of_hearing),
     vocabulary=Vocabulary.UPPER,
     results=(first_file("video_url"),),
     result_kinds=Kinds.VIDEO,

@@ -1,10 +1,12 @@
 """Words from sound, by a Whisper host (contract 4.3)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
 from app.catalog.model import (
     MEDIA_STATUS,
+    Costs,
     Credits,
     Example,
     Input,
@@ -16,6 +18,7 @@ from app.catalog.model import (
     Service,
     ServiceRequest,
     Work,
+    listed,
     rounded,
     value,
 )
@@ -27,6 +30,8 @@ from app.media.probe import MediaInfo
 from app.media.transcript import clean
 
 RATES = {"per_minute": "0.17", "minimum": "0.07"}
+# Together's list, in US dollars (whisper-and-thai-subtitles.md 3).
+COSTS = {"per_minute": "0.0015"}
 
 
 class TranscribeRequest(ServiceRequest):
@@ -44,6 +49,12 @@ def minimum(request: ServiceRequest, rates: Rates) -> Credits:
 def by_minutes(request: ServiceRequest, rates: Rates, seconds: Decimal) -> Credits:
     """The rate for each minute, to two places, and never less than the minimum (contract 4.1)."""
     return max(rates["minimum"], rounded(rates["per_minute"] * seconds / 60, 2))
+
+
+def cost_of_hearing(counted: Mapping[str, Any], costs: Costs) -> Decimal | None:
+    """What the host takes for the seconds that it says it heard; None where it names none."""
+    seconds, per_minute = counted.get("duration"), costs.get("per_minute")
+    return None if seconds is None or per_minute is None else Decimal(str(seconds)) * per_minute / 60
 
 
 def require_sound(media: MediaInfo) -> None:
@@ -99,9 +110,10 @@ SERVICE = Service(
     inputs=(Input("media_url", Kinds.AUDIO | Kinds.VIDEO, check=require_sound),),
     metered=Metered("media_url", by_minutes),
     rates=RATES,
+    costs=listed(COSTS),
     price=minimum,
     priced="For each minute of the file, rounded to two places, and never less than the minimum; debited at create.",
-    run=LocalWork(transcribe, time_limit_s=1_800, needs="whisper"),
+    run=LocalWork(transcribe, time_limit_s=1_800, needs="whisper", call_cost=cost_of_hearing),
     vocabulary=Vocabulary.LOWER,
     results=(
         value("text", example="Good morning."),

@@ -25,6 +25,7 @@ from app.catalog.model import (
     WholeNumber,
     first_file,
     last_file,
+    listed,
     upstream_urls,
     value,
 )
@@ -152,6 +153,7 @@ SERVICE = Service(
     group="video",
     request=Veo31VideoRequest,
     rates={"veo3_fast": "15.0", "veo3": "50.0"},
+    costs=listed({"veo3_fast": "60", "veo3": "250"}),
     price=price,
     priced="By the model, debited at create.",
     run=UpstreamTask(
