@@ -14,6 +14,7 @@ from app.commands.job import job
 from app.commands.key import key
 from app.commands.prove import prove
 from app.commands.rate import rate
+from app.commands.report import report
 from app.commands.secrets import secrets
 from app.commands.serve import api, migrate, sandbox, worker
 from app.commands.services import services
@@ -40,7 +41,7 @@ def main() -> None:
 
 for command in (up, demo, bench, torture, prove, api, worker, sandbox, migrate, secrets):
     main.add_command(command)
-for command in (account, key, grant, correct, ledger, job, rate, audit, acts, services):
+for command in (account, key, grant, correct, ledger, job, rate, audit, report, acts, services):
     main.add_command(command)
 
 if __name__ == "__main__":

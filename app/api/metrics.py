@@ -16,6 +16,7 @@ from app.errors import DatabaseAway
 from app.metrics import render
 from app.services.broker import Broker
 from app.services.figures import Figures, read_figures
+from app.services.report import Report
 
 log = structlog.get_logger()
 
@@ -62,11 +63,12 @@ async def _families(broker: Broker) -> list[GaugeMetricFamily]:
     for name, count in counts.items():
         keys.add_metric([name], count)
     try:
-        figures = await read_figures(broker.db)
+        figures, day = await read_figures(broker.db), await broker.day.report()
     except DatabaseAway as error:
         log.warning("metrics.without_database", error=repr(error.__cause__))
         return [_one("phaya_database_up", "Whether Postgres answered", 0), keys]
-    return [_one("phaya_database_up", "Whether Postgres answered", 1), keys, *_of(figures)]
+    is_up = _one("phaya_database_up", "Whether Postgres answered", 1)
+    return [is_up, keys, *_of(figures), *_of_services(day), *_of_purses(day)]
 
 
 def _of(figures: Figures) -> list[GaugeMetricFamily]:
@@ -88,6 +90,38 @@ def _of(figures: Figures) -> list[GaugeMetricFamily]:
         _one("phaya_jobs_flagged", "Jobs that ask for an operator's look", figures.flagged),
         *_of_audit(figures),
     ]
+
+
+def _of_services(day: Report) -> list[GaugeMetricFamily]:
+    jobs = GaugeMetricFamily("phaya_day_jobs", "Jobs that ended in the last day", labels=["service", "state"])
+    credits = GaugeMetricFamily("phaya_day_credits", "Credits that they were charged", labels=["service"])
+    usd = GaugeMetricFamily("phaya_day_usd", "What they earned, cost and lost, in US dollars",
+                            labels=["service", "figure"])
+    below = GaugeMetricFamily("phaya_rates_below_cost", "Rates below the provider's list", labels=["service"])
+    for it in day.services:
+        for state in ("succeeded", "failed", "cancelled"):
+            jobs.add_metric([it.service, state], getattr(it, state))
+        credits.add_metric([it.service], float(it.credits))
+        for figure in ("earned", "cost", "margin", "lost"):
+            usd.add_metric([it.service, figure], float(getattr(it, f"{figure}_usd")))
+        below.add_metric([it.service], len(it.below_cost))
+    return [jobs, credits, usd, below, _one("phaya_jobs_unclear", "Jobs whose outcome is unknown", day.unclear)]
+
+
+def _of_purses(day: Report) -> list[GaugeMetricFamily]:
+    names = ["provider", "key"]
+    left = GaugeMetricFamily("phaya_purse_left", "What a key's account has left, in the provider's unit", labels=names)
+    least = GaugeMetricFamily("phaya_purse_least", "With less than this left nothing is sold", labels=names)
+    told = GaugeMetricFamily("phaya_purse_timestamp_seconds", "When the provider told it", labels=names)
+    drift = GaugeMetricFamily("phaya_purse_drift", "What it lost in a day beyond what our books say", labels=names)
+    for it in day.purses:
+        key = [it.provider, it.fingerprint]
+        least.add_metric(key, float(it.least))
+        told.add_metric(key, it.seen_at.timestamp())
+        for family, amount in ((left, it.left), (drift, it.drift)):
+            if amount is not None:
+                family.add_metric(key, float(amount))
+    return [left, least, told, drift]
 
 
 def _of_audit(figures: Figures) -> list[GaugeMetricFamily]:

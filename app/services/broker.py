@@ -18,6 +18,7 @@ from app.providers.registry import open_call_providers, open_openrouter, open_ta
 from app.services.authenticate import KeyCache
 from app.services.call_ender import CallEnder
 from app.services.costs import CostBook
+from app.services.day_book import DayBook
 from app.services.doorbell import Doorbell
 from app.services.forms import refuse_unknown_models
 from app.services.guesses import GuessBrake
@@ -67,6 +68,7 @@ class Broker:
     rates: RateBook
     costs: CostBook
     purses: PurseBook
+    day: DayBook
     jobs: JobWriter
     watch: JobReader
     keys: KeyCache
@@ -124,6 +126,7 @@ async def open_broker(settings: Settings) -> AsyncIterator[Broker]:
             rates=rates,
             costs=costs,
             purses=PurseBook(db, holders, purse_leasts(settings)),
+            day=DayBook(db, settings),
             jobs=jobs,
             watch=JobReader(db),
             keys=KeyCache(db),

@@ -1,8 +1,9 @@
-"""Jobs, the ledger, rates, and the record of what admins did."""
+"""Jobs, the ledger, rates, the report, and the record of what admins did."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
 
 from app import ledger
 from app.accounts.listing import list_acts
@@ -15,6 +16,7 @@ from app.jobs.states import JobState
 from app.services import admin_rates, admin_views
 from app.services.audit_ledger import audit_ledger
 from app.services.cancel_job import cancel_for_operator
+from app.services.report import make_report
 from app.services.resolve_job import Finding, resolve_job
 
 router = APIRouter(tags=["Admin: operations"])
@@ -114,3 +116,14 @@ async def get_acts(
 @router.get("/audit", summary="Run the audit of the ledger now")
 async def get_audit(broker: BrokerDep, key: Admin) -> schemas.AuditAnswer:
     return schemas.AuditAnswer.model_validate(await audit_ledger(broker.db))
+
+
+@router.get("/report", summary="What services earned and cost, and what is left with providers",
+            responses=error_responses(422))
+async def get_report(
+    broker: BrokerDep, key: Admin,
+    since: Annotated[AwareDatetime | None, Query(description="Without it, a day before `until`")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Without it, now")] = None,
+) -> schemas.ReportAnswer:
+    report = await make_report(broker.db, broker.settings, since=since, until=until)
+    return schemas.ReportAnswer.model_validate(report)

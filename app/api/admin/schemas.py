@@ -352,3 +352,55 @@ class AuditAnswer(Ok):
     holds: int
     jobs: int
     balance: Credits
+
+
+class ServiceFigures(Answer):
+    """A service's jobs that ended in the report's time, what they earned and what they cost. `cost` is in the
+    provider's unit. `lost_usd` is what jobs cost that did not succeed. The cost of `by_list` calls is the provider's
+    list price, that of `unknown` ones counts as nothing. The rates `below_cost` are below the provider's list."""
+
+    service: str
+    provider: str | None
+    succeeded: int
+    failed: int
+    cancelled: int
+    credits: Credits
+    earned_usd: Credits
+    cost: Credits
+    cost_usd: Credits
+    margin_usd: Credits
+    lost_usd: Credits
+    by_list: int
+    unknown: int
+    below_cost: list[str]
+
+
+class PurseFigures(Answer):
+    """A key's account with a provider, in its unit. `drift` is what it lost beyond what our books say, from `since` to
+    `until`, as far as readings reach."""
+
+    provider: str
+    provider_key: str = Field(validation_alias="fingerprint")
+    left: Credits | None
+    least: Credits
+    is_low: bool
+    seen_at: datetime
+    since: datetime | None
+    until: datetime | None
+    lost: Credits | None
+    booked: Credits | None
+    drift: Credits | None
+
+
+class ReportAnswer(Ok):
+    """What was earned and spent from `since` on and before `until`, and what there is to look at now."""
+
+    since: datetime
+    until: datetime
+    earned_usd: Credits
+    cost_usd: Credits
+    margin_usd: Credits
+    unclear: int
+    flagged: int
+    services: list[ServiceFigures]
+    purses: list[PurseFigures]
