@@ -1,6 +1,7 @@
 """Downloading a video from a platform with yt-dlp, jailed: it reaches the network through our proxy alone."""
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,10 @@ if TYPE_CHECKING:  # it loads yt-dlp, which only the child needs
 
 log = structlog.get_logger()
 
+# What yt-dlp says names addresses, whose queries may be somebody's keys.
+ADDRESS = re.compile(r"\w+://\S+")
+
+ORDER = "order.json"
 MEMORY_BYTES = 1024 * MIB
 # Pages, playlists of segments and scripts come in beside the video.
 BESIDE_BYTES = 64 * MIB
@@ -110,9 +115,10 @@ async def download(
         limits = Limits(
             time_s=time_limit_s, memory_bytes=MEMORY_BYTES, file_bytes=limit_bytes + SLACK_BYTES, port=proxy.port
         )
-        command = python("app.media.ytdlp_child", json.dumps(order))
+        # Not as an argument: whoever is on the machine reads those, and an address may be as good as a key.
+        (folder / ORDER).write_text(json.dumps(order))
         try:
-            await run(command, work_dir=folder, limits=limits, on_line=listener.take)
+            await run(python("app.media.ytdlp_child", ORDER), work_dir=folder, limits=limits, on_line=listener.take)
         except ProcessFailed as failure:
             raise _stopped(failure) from failure
     title = _title(listener.last, proxy)
@@ -144,7 +150,7 @@ def _title(told: "Told", proxy: Proxy) -> str:
     if "refused" in told:
         raise UnsupportedMedia(REFUSALS[told["refused"]])
     words = told.get("failed", "")
-    log.info("download.failed", words=words)
+    log.info("download.failed", words=ADDRESS.sub("(an address)", words))
     raise _sorted(sort_failure(words))
 
 

@@ -163,6 +163,13 @@ def download(order: Order) -> Told:
     return {"title": str(found.get("title") or "")[:TITLE_LENGTH]}
 
 
+def take_order(file: Path) -> Order:
+    """What is to be done, out of a file that is gone then: nothing but parts may lie in the folder."""
+    order: Order = json.loads(file.read_text())
+    file.unlink()
+    return order
+
+
 def tell(**news: Any) -> None:
     """Say one thing to whoever started us."""
     sys.stdout.write(json.dumps(news) + "\n")
@@ -170,4 +177,4 @@ def tell(**news: Any) -> None:
 
 
 if __name__ == "__main__":
-    tell(**download(json.loads(sys.argv[1])))
+    tell(**download(take_order(Path(sys.argv[1]))))
