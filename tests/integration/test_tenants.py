@@ -1,11 +1,13 @@
 """What is another account's cannot be told from what does not exist, on every route that takes an id."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from app.catalog.loader import load_catalog
 from app.catalog.model import Service
@@ -105,3 +107,60 @@ async def test_a_file_is_not_guessed(client: httpx.AsyncClient, path: str) -> No
 
     assert answer.status_code == 404
     assert answer.json()["error"] == "not_found"
+
+
+DESCRIBED = create_app(Settings.model_validate({"environment": "embedded"})).openapi()["paths"]
+# Models are the same for everybody.
+WITH_IDS = sorted((method, path) for path, methods in DESCRIBED.items() for method in methods
+                  if "{" in path and path != "/v1/models/{model_id}")
+WITHOUT = sorted(path for path, methods in DESCRIBED.items() if "get" in methods and "{" not in path)
+NO_SUCH = {"public": 404, "admin": 403, "callback": 200}
+
+
+async def ids_of(database: Database, owner: Person) -> list[str]:
+    """All that can be named of somebody's: account, key, job, hold and entry."""
+    rows = """
+        SELECT j.account_id, j.key_id, j.id, h.id, e.id
+        FROM jobs j JOIN holds h ON h.job_id = j.id JOIN ledger_entries e ON e.job_id = j.id WHERE j.id = :job
+    """
+    async with database.statement() as db:
+        return [str(it) for it in (await db.execute(text(rows), {"job": owner.job_id})).one()]
+
+
+def kind_of(path: str) -> str:
+    return "admin" if "/admin/" in path else "callback" if "/callbacks/" in path else "public"
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_IDS)
+async def test_no_id_of_another_opens_any_route(
+    client: httpx.AsyncClient, module_pool: Database, method: str, path: str
+) -> None:
+    service = load_catalog()["text-to-image"]
+    owner, stranger = await person(module_pool, service), await person(module_pool, service)
+
+    async def ask(name: str) -> tuple[int, str]:
+        body: object = None if method == "get" else {}
+        answer = await client.request(method, re.sub(r"{\w+}", name, path), headers=stranger.headers, json=body)
+        return answer.status_code, answer.text
+
+    nobodys = await ask(str(new_id()))
+    for name in await ids_of(module_pool, owner):
+        assert await ask(name) == nobodys
+    assert nobodys[0] == NO_SUCH[kind_of(path)]
+
+
+@pytest.mark.parametrize("path", WITHOUT)
+async def test_no_list_and_no_view_tells_of_another(
+    client: httpx.AsyncClient, module_pool: Database, path: str
+) -> None:
+    service = load_catalog()["text-to-image"]
+    owner, stranger = await person(module_pool, service), await person(module_pool, service)
+    account, key, job, *others = await ids_of(module_pool, owner)
+
+    answer = await client.get(
+        path, headers=stranger.headers, params={"account_id": account, "user_id": account, "key_id": key, "job_id": job}
+    )
+
+    assert (answer.status_code == 403) is ("/admin/" in path or path == "/metrics")
+    for name in (account, key, job, *(it for it in others if len(it) > 20)):
+        assert name not in answer.text
