@@ -1,4 +1,4 @@
-"""An API process that is killed while it calls a model: its calls are settled, and none is made again."""
+"""An API process that is killed or stopped while it calls a model: its calls are settled, and none is made again."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.commands.serve import DRAIN_S
 from app.config import Settings
 from app.embedded import Services
 from app.embedded.ports import free_port
@@ -109,3 +110,24 @@ def test_a_whole_answer_that_nobody_got_is_not_charged(stack: Stack) -> None:
     assert stack.entries(client) == []
     assert balance(client) == (Decimal(1), Decimal(1))
     assert times_asked(stack, word) <= 1
+
+
+def test_a_stop_waits_for_streams_and_what_it_does_not_wait_for_is_settled(stack: Stack) -> None:
+    quick, endless, words = stack.client("1"), stack.client("1"), (uuid4().hex, uuid4().hex)
+    asked = [f"{words[0]} [[sandbox:slow=2]]", f"{words[1]} [[sandbox:stall=60]]"]
+    bodies = [says(text, stream=True) for text in asked]
+
+    with (
+        api_process(stack.settings) as (process, url),
+        ask(quick, url) as http, http.stream("POST", CHAT, json=bodies[0]) as first,
+        ask(endless, url) as other, other.stream("POST", CHAT, json=bodies[1], timeout=30) as second,
+    ):
+        process.terminate()
+        assert list(first.iter_lines())[-2:] == ["data: [DONE]", ""]
+        with pytest.raises(httpx.RemoteProtocolError):
+            list(second.iter_lines())
+        process.wait(DRAIN_S)
+
+    whole, cut = settled(stack, quick), settled(stack, endless)
+    assert (whole["state"], cut["state"]) == ("succeeded", "succeeded"), (whole, cut)
+    assert [times_asked(stack, word) for word in words] == [1, 1]
