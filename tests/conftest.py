@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from itertools import count
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -16,6 +17,8 @@ from app.embedded import services as embedded_services
 from tests.stack import Stack, running_stack
 
 numbers = count(1)
+# `pytest --hypothesis-profile=long`, as `phaya prove` does.
+hypothesis.settings.register_profile("long")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

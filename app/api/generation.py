@@ -26,6 +26,7 @@ from app.api.schemas import (
     error_responses,
     history_schema,
     request_body,
+    status_operation,
     status_schema,
 )
 from app.catalog.model import Creations, JobResult, Listing, ResultFile, Service
@@ -127,7 +128,7 @@ def _add_status(router: APIRouter, path: str, services: Mapping[str, Service], h
     hot.statuses[PREFIX + path.removesuffix("/{job_id}")] = status
     router.add_api_route(
         path, status, methods=["GET"], tags=[some.title], summary="How the job stands",
-        operation_id=f"{path.split('/')[1]}-status",
+        operation_id=status_operation(path),
         responses={200: status_schema(list(services.values())), **error_responses(401, 403, 404, 429)},
     )
 

@@ -81,8 +81,8 @@ def or_price(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def create_schema(service: Service) -> dict[str, Any]:
-    """The answer to a create, and to one that only asks for the price."""
-    return or_price(_object(
+    """The answer to a create, and to one that only asks for the price; it links to where the job's status is."""
+    answer = or_price(_object(
         {
             "success": {"type": "boolean"}, "job_id": JOB_ID, "task_id": JOB_ID,
             "status": {"type": "string", "enum": list(service.vocabulary.words)}, "message": {"type": "string"},
@@ -90,6 +90,16 @@ def create_schema(service: Service) -> dict[str, Any]:
         },
         example_create(service),
     ))
+    followed = {"job_id": "$response.body#/job_id"}
+    answer["links"] = {"status": {"operationId": status_operation(service.status_path), "parameters": followed}}
+    if service.is_cancellable:
+        answer["links"]["cancel"] = {"operationId": f"{service.id}-cancel", "parameters": followed}
+    return answer
+
+
+def status_operation(path: str) -> str:
+    """The operation's id of a status route, which services may share."""
+    return f"{path.split('/')[1]}-status"
 
 
 def status_schema(services: Sequence[Service]) -> dict[str, Any]:

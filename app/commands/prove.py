@@ -12,6 +12,7 @@ PROOFS: Mapping[str, tuple[str, ...]] = {
     "faults": ("pytest", "tests/e2e/test_faults.py"),
     "keys": ("pytest", "--long", "-s", "tests/e2e/test_many_keys.py"),
     "histories": ("pytest", "--long", "tests/integration/test_money_machine.py"),
+    "fuzz": ("pytest", "--hypothesis-profile=long", "--timeout=900", "tests/security/test_fuzz.py"),
     "bench": ("app.cli", "bench"),
     "torture": ("app.cli", "torture", "--seeds"),
 }
@@ -27,6 +28,7 @@ def prove(seeds: int, only: tuple[str, ...]) -> None:
     faults     mistakes that are planted on purpose are found
     keys       1,000 idempotency keys x 20 posts at once are one job and one debit each
     histories  made-up histories of jobs and money, against a model
+    fuzz       every operation of /openapi.json is asked, well and badly, and answers as described
     bench      how fast it is, with an audit at the end
     torture    whole stacks, killed and frozen, lose nothing
     """
