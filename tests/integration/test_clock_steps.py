@@ -110,6 +110,10 @@ async def is_rested(broker: Broker, job_id: UUID) -> bool:
         return bool(await db.scalar(query, {"id": job_id}))
 
 
+async def is_purse_seen(broker: Broker) -> bool:
+    return bool(await broker.purses.views())
+
+
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(ENDS_WITHIN_S):
         while not await condition():  # noqa: ASYNC110 - another process does it
@@ -140,3 +144,15 @@ async def test_a_clock_that_is_behind_keeps_nothing_for_longer(broker: Broker, t
 
     ended = [await read(broker, job_id) for job_id in (speech, unclear)]
     assert [(job.state, job.reason) for job in ended] == [(JobState.FAILED, "expired"), (JobState.FAILED, "unclear")]
+
+
+@pytest.mark.parametrize("ahead_s", [TWO_DAYS_S, -TWO_DAYS_S])
+async def test_what_a_purse_told_is_no_older_or_newer_for_a_wrong_clock(
+    broker: Broker, shim: Path, ahead_s: int
+) -> None:
+    with worker(broker.settings, shim, ahead_s):
+        await until(lambda: is_purse_seen(broker))
+
+    async with broker.db.statement() as db:
+        away = await db.scalar(text("SELECT max(abs(extract(epoch FROM now() - seen_at))) FROM purse_readings"))
+    assert away < 60
