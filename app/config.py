@@ -191,7 +191,8 @@ class Settings(BaseSettings):
     purse_look_s: float = Field(default=60, gt=0)
     """How often providers are asked what is left in our accounts there."""
     kie_purse_least: Decimal = Field(default=Decimal(1_000), ge=0)
-    """With less than this many of KIE's credits left under every key its services are not sold (503)."""
+    """With less than this many of KIE's credits left under every key, or when all that waits is paid, its services are
+    not sold (503)."""
     openrouter_purse_least: Decimal = Field(default=Decimal(1), ge=0)
     """With fewer US dollars than this left under every key of OpenRouter language models are not sold (503)."""
     openrouter_management_key: SecretStr | None = None

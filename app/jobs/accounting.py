@@ -1,6 +1,6 @@
 """What jobs earned and what their paid calls cost, for the operator's report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,6 +31,20 @@ BOOKED = text(f"""
 SELECT coalesce(sum({COST}), 0) FROM job_attempts a JOIN jobs j ON j.id = a.job_id
  WHERE a.provider = :provider AND a.provider_key = :fingerprint AND a.created_at > :since AND a.created_at <= :until
 """)  # noqa: S608
+
+# What a provider will take, or has taken since it last told what is left: a task that nobody knows of counts, too.
+WAITING = text("""
+SELECT lane, sum(listed_cost) FROM jobs
+ WHERE ended_at IS NULL AND state = 'queued' AND lane = ANY(:providers) AND listed_cost IS NOT NULL GROUP BY lane
+""")
+BEGUN = text("""
+SELECT a.provider, a.provider_key, sum(coalesce(a.cost, j.listed_cost))
+  FROM unnest(CAST(:providers AS text[]), CAST(:fingerprints AS text[]), CAST(:instants AS timestamptz[]))
+       AS k (provider, fingerprint, since)
+  JOIN job_attempts a ON a.provider = k.provider AND a.provider_key = k.fingerprint AND a.created_at > k.since
+  LEFT JOIN jobs j ON a.cost IS NULL AND a.outcome <> 'refused' AND j.id = a.job_id
+ WHERE a.cost IS NOT NULL OR j.listed_cost IS NOT NULL GROUP BY a.provider, a.provider_key
+""")
 
 
 @dataclass(frozen=True)
@@ -76,3 +90,19 @@ async def booked_under(
     """What the calls cost that were begun under this key after `since`, up to and with `until`, in its unit."""
     values = {"provider": provider, "fingerprint": fingerprint, "since": since, "until": until}
     return Decimal(await db.scalar(BOOKED, values) or 0)
+
+
+async def cost_of_waiting(db: AsyncSession, providers: Sequence[str]) -> Mapping[str, Decimal]:
+    """What the tasks that wait to be sent to each of these providers cost by its list, in its unit."""
+    return {row[0]: row[1] for row in await db.execute(WAITING, {"providers": list(providers)})}
+
+
+async def cost_of_begun(
+    db: AsyncSession, since: Mapping[tuple[str, str], datetime]
+) -> Mapping[tuple[str, str], Decimal]:
+    """What the calls cost that were begun since then under each key (provider and fingerprint), in its unit."""
+    values = {
+        "providers": [key[0] for key in since], "fingerprints": [key[1] for key in since],
+        "instants": list(since.values()),
+    }
+    return {(row[0], row[1]): row[2] for row in await db.execute(BEGUN, values)}

@@ -8,60 +8,74 @@ from decimal import Decimal
 import structlog
 
 from app.db.engine import Database
+from app.jobs.accounting import cost_of_begun, cost_of_waiting
 from app.providers.port import PurseHolder
-from app.purses.readings import PurseView, newest_readings
+from app.purses.readings import newest_readings
 
 log = structlog.get_logger()
 
+ZERO = Decimal(0)
+
 # A process stops and goes on selling within this time of a reading.
 FRESH_S = 1.0
+# With very many jobs it looks less often: it may take this share of the time.
+MOST_OF_TIME = 0.02
 
 
 class PurseBook:
-    """The newest readings, read at most once a second. One for each process."""
+    """What is left by the newest readings, less what was begun since and what waits: looked up once a second, and less
+    often while very many jobs wait. One for each process."""
 
     def __init__(self, db: Database, holders: Sequence[PurseHolder], leasts: Mapping[str, Decimal]) -> None:
         self._db = db
         self._leasts = leasts
         self._low: frozenset[str] = frozenset()
-        self._read_at = float("-inf")
+        self._stale_at = float("-inf")
         self._reading = asyncio.Lock()
         self.holders = holders
         self.keys = {holder.name: [key.fingerprint for key in holder.keys] for holder in holders}
 
     async def is_low(self, provider: str) -> bool:
-        """Whether every key of the provider is known to have less left than the settings want."""
+        """Whether the provider is known to have less left than the settings want, under every key or when it has been
+        paid for all tasks that wait for it."""
         if provider not in self.keys:
             return False
-        if self._is_stale():
+        # Who comes while another one looks goes by what was known before: no create waits for a queue to be added up.
+        if self._is_stale() and not (self._is_known and self._reading.locked()):
             async with self._reading:
                 if self._is_stale():
                     await self._read()
         return provider in self._low
 
-    async def views(self) -> list[PurseView]:
-        """The newest reading of each key."""
-        async with self._db.statement() as db:
-            return await newest_readings(db, self.keys)
-
-    def least(self, provider: str) -> Decimal:
-        """How much must be left for the provider's services to be sold."""
-        return self._leasts[provider]
+    @property
+    def _is_known(self) -> bool:
+        return self._stale_at > float("-inf")
 
     def _is_stale(self) -> bool:
-        return time.monotonic() - self._read_at > FRESH_S
+        return time.monotonic() > self._stale_at
 
     async def _read(self) -> None:
-        asked_at = time.monotonic()
+        began_at = time.monotonic()
+        async with self._db.statement() as db:
+            views = await newest_readings(db, self.keys)
+            begun = await cost_of_begun(db, {(view.provider, view.fingerprint): view.seen_at for view in views})
+            waiting = await cost_of_waiting(db, list(self.keys))
         left: dict[str, list[Decimal | None]] = {}
-        for view in await self.views():
-            left.setdefault(view.provider, []).append(view.left)
+        for view in views:
+            spent = begun.get((view.provider, view.fingerprint), ZERO)
+            left.setdefault(view.provider, []).append(None if view.left is None else view.left - spent)
         low = frozenset(
             provider for provider, purses in left.items()
             if len(purses) == len(self.keys[provider])
-            and all(amount is not None and amount < self._leasts[provider] for amount in purses)
+            and self._is_too_little(provider, purses, waiting.get(provider, ZERO))
         )
         for provider in low ^ self._low:
             log.warning("selling.stopped" if provider in low else "selling.resumed", provider=provider)
-        self._low, self._read_at = low, asked_at
+        took_s = time.monotonic() - began_at
+        self._low, self._stale_at = low, began_at + max(FRESH_S, took_s / MOST_OF_TIME)
 
+    def _is_too_little(self, provider: str, purses: Sequence[Decimal | None], waiting: Decimal) -> bool:
+        known, least = [left for left in purses if left is not None], self._leasts[provider]
+        if len(known) < len(purses):
+            return False
+        return all(left < least for left in known) or sum(known, -waiting) < least

@@ -20,6 +20,7 @@ from app.db.engine import Database
 from app.jobs import queries
 from app.jobs.models import Job
 from app.jobs.states import JobState
+from app.purses.readings import newest_readings
 from app.sandbox.server import running
 from app.services.advance_job import advance
 from app.services.broker import Broker, open_broker
@@ -111,7 +112,8 @@ async def is_rested(broker: Broker, job_id: UUID) -> bool:
 
 
 async def is_purse_seen(broker: Broker) -> bool:
-    return bool(await broker.purses.views())
+    async with broker.db.statement() as db:
+        return bool(await newest_readings(db, broker.purses.keys))
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
