@@ -7,6 +7,7 @@ import structlog
 
 from app.errors import DatabaseAway
 from app.services.broker import Broker
+from app.services.compare_purses import COMPARE_EVERY_S, compare_purses
 from app.services.housekeeping import (
     AUDIT_EVERY_S,
     audit_by_the_clock,
@@ -56,5 +57,6 @@ def start_schedule(broker: Broker, steppers: Iterable[Stepper]) -> list[asyncio.
         asyncio.create_task(repeat(remove_expired_files, broker, every_s=CLEAN_EVERY_S)),
         asyncio.create_task(repeat(forget_old_keys, broker, every_s=CLEAN_EVERY_S)),
         asyncio.create_task(repeat(look_into_purses, broker, every_s=broker.settings.purse_look_s, first_after_s=0)),
+        asyncio.create_task(repeat(compare_purses, broker, every_s=COMPARE_EVERY_S)),
         asyncio.create_task(repeat(audit_by_the_clock, broker, every_s=AUDIT_EVERY_S)),
     ]

@@ -46,6 +46,12 @@ def _print(report: "Report") -> None:
         [(it.provider, it.fingerprint, it.left, it.least, it.is_low, it.seen_at, it.lost, it.booked, it.drift,
           it.since, it.until) for it in report.purses],
     )
+    if report.days:
+        click.echo()
+        print_table(
+            ("DAY", "PROVIDER", "KEY", "LOST", "BOOKED", "DRIFT"),
+            [(it.day, it.provider, it.fingerprint, it.lost, it.booked, it.drift) for it in report.days],
+        )
     click.echo(
         f"\nEarned {report.earned_usd.normalize():f} USD, paid {report.cost_usd.normalize():f} USD, margin "
         f"{report.margin_usd.normalize():f} USD. {report.unclear} jobs are unclear, {report.flagged} flagged."

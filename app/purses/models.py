@@ -1,11 +1,12 @@
-"""The readings of purses."""
+"""The readings of purses, and what came of comparing them with our books."""
 
+from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import BigInteger, Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import CREDITS, Base, Instant
+from app.db.base import CREDITS, Base, CreatedAt, CreditsColumn, Instant
 
 
 class PurseReading(Base):
@@ -24,3 +25,16 @@ class PurseReading(Base):
     spent: Mapped[Decimal | None] = mapped_column(CREDITS)
     at: Mapped[Instant]
     seen_at: Mapped[Instant]
+
+
+class PurseDay(Base):
+    """What a purse lost on a day (of UTC) that is over, beside what our books then said, in the provider's unit."""
+
+    __tablename__ = "purse_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    lost: Mapped[CreditsColumn]
+    booked: Mapped[CreditsColumn]
+    compared_at: Mapped[CreatedAt]

@@ -15,6 +15,7 @@ from app.errors import Invalid
 from app.jobs import accounting, counting
 from app.jobs.accounting import EndedJobs, PaidCalls
 from app.providers.registry import purse_leasts, usd_per_unit
+from app.purses.days import DayView, list_days
 from app.purses.readings import Loss, PurseView, Span, purses_seen, read_loss
 from app.services.admin_rates import list_rates
 from app.services.costs import CostBook
@@ -91,6 +92,7 @@ class Report:
     until: datetime
     services: Sequence[ServiceFigures]
     purses: Sequence[PurseFigures]
+    days: Sequence[DayView]
     unclear: int
     flagged: int
 
@@ -125,6 +127,7 @@ async def make_report(
             since, until,
             services=await _services(db, settings, since, until),
             purses=[await compare(db, settings, purse, Span(since, until)) for purse in await purses_seen(db, since)],
+            days=await list_days(db, since, until),
             unclear=await counting.count_unclear(db),
             flagged=await counting.count_flagged(db),
         )

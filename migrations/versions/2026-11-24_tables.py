@@ -50,6 +50,15 @@ def upgrade() -> None:
     sa.Column('query_at', sa.DateTime(timezone=True), server_default=sa.text("'-infinity'::timestamptz"), nullable=False),
     sa.PrimaryKeyConstraint('lane', name=op.f('lanes_pkey'))
     )
+    op.create_table('purse_days',
+        sa.Column('day', sa.Date(), nullable=False),
+        sa.Column('provider', sa.Text(), nullable=False),
+        sa.Column('fingerprint', sa.Text(), nullable=False),
+        sa.Column('lost', sa.Numeric(precision=20, scale=9), nullable=False),
+        sa.Column('booked', sa.Numeric(precision=20, scale=9), nullable=False),
+        sa.Column('compared_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+        sa.PrimaryKeyConstraint('day', 'provider', 'fingerprint', name=op.f('purse_days_pkey'))
+        )
     op.create_table('purse_readings',
         sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column('provider', sa.Text(), nullable=False),
@@ -271,6 +280,7 @@ def downgrade() -> None:
     op.drop_table("rate_changes")
     op.drop_table("rested_keys")
     op.drop_table("purse_readings")
+    op.drop_table("purse_days")
     op.drop_table("lanes")
     op.drop_table("idempotency_keys")
     op.drop_table("audit_runs")

@@ -102,7 +102,7 @@ def routes() -> list[tuple[str, str]]:
 
 
 async def test_the_routes_are_these() -> None:
-    assert len(routes()) == 19
+    assert len(routes()) == 20
 
 
 @pytest.mark.parametrize(("method", "path"), routes())

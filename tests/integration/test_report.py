@@ -4,18 +4,29 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
 
 from app.cli import main
-from app.config import get_settings
+from app.config import Settings, get_settings
+from app.db.engine import Database
 from app.embedded import Services
+from app.jobs import queries
+from app.jobs.states import AttemptOutcome
 from app.providers.port import ProviderKey
+from app.purses.days import DayView
+from app.purses.readings import keep_reading
+from app.services.broker import open_broker
+from app.services.compare_purses import OVER_FOR, compare_purses
+from app.services.report import make_report
 from tests.asking import JsonObject, created, exact, made, post
 from tests.conftest import fresh_database
 from tests.examples import make_file, serve
+from tests.factories import make_job, make_tenant
 from tests.stack import Client, Stack, running_stack
 
 PATIENCE_S = 20
@@ -251,3 +262,39 @@ def test_what_somebody_else_spends_is_drift_and_what_is_filled_in_is_not(fresh: 
     assert [exact(it["drift"]) for it in (drifted, filled, spent)] == [Decimal("7.25")] * 3
     assert [exact(it["booked"]) for it in (drifted, filled, spent)] == [0, 0, Decimal("0.8")]
     assert (drifted["is_low"], low["is_low"]) == (False, True)
+
+
+async def test_a_day_that_is_over_is_compared_once(settings: Settings, database: Database) -> None:
+    ends = (datetime.now(UTC) - OVER_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
+    tenant = await make_tenant(database)
+
+    async def read(left: str, at: datetime) -> None:
+        async with database.statement() as db:
+            await keep_reading(db, provider="kie", fingerprint="a", left=Decimal(left), spent=None, at=at)
+
+    async def spend(cost: str, at: datetime) -> None:
+        job = await make_job(database, tenant)
+        async with database.transaction() as db:
+            attempt = await queries.add_attempt(db, job, provider="kie", provider_key="a", secret_hash=None)
+            await queries.answer_attempt(db, attempt.id, AttemptOutcome.DONE, cost=Decimal(cost))
+            await db.execute(text("UPDATE job_attempts SET created_at = :at WHERE id = :id"),
+                             {"at": at, "id": attempt.id})
+
+    hour = timedelta(hours=1)
+    await spend("100", ends - 25 * hour)  # The day before.
+    await read("1000", ends - 25 * hour)
+    await read("1000", ends - 24 * hour)
+    await spend("8", ends - 20 * hour)
+    await read("992", ends - 19 * hour)
+    await spend("5.5", ends - 2 * hour)
+    await read("986", ends - hour)
+    await read("900", ends + hour)  # The day after.
+
+    async with open_broker(settings) as broker:
+        await compare_purses(broker)
+        await spend("3", ends - 2 * hour)
+        await compare_purses(broker)
+        told = await make_report(database, settings, since=ends - 24 * hour, until=ends + 2 * hour)
+
+    assert told.days == [DayView((ends - hour).date(), "kie", "a", Decimal(14), Decimal("13.5"))]
+    assert told.days[0].drift == Decimal("0.5")

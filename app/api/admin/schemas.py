@@ -1,6 +1,6 @@
 """What the operator's routes take and answer. The command line prints the same shapes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from uuid import UUID
@@ -392,6 +392,17 @@ class PurseFigures(Answer):
     drift: Credits | None
 
 
+class PurseDay(Answer):
+    """What a key's account lost on a day of UTC, beside what our books said when that was over."""
+
+    day: date
+    provider: str
+    provider_key: str = Field(validation_alias="fingerprint")
+    lost: Credits
+    booked: Credits
+    drift: Credits
+
+
 class ReportAnswer(Ok):
     """What was earned and spent from `since` on and before `until`, and what there is to look at now."""
 
@@ -404,3 +415,4 @@ class ReportAnswer(Ok):
     flagged: int
     services: list[ServiceFigures]
     purses: list[PurseFigures]
+    days: list[PurseDay]
