@@ -38,15 +38,19 @@ async def settle_lost_call(broker: Broker, step: Step) -> None:
     job, attempt = step.job, step.attempt
     assert attempt is not None
     async with keeping(broker, job):
+        waited_s = 0.0
         if job.state is JobState.SUBMITTING:
             await _lose_track(broker, job, attempt)
+        else:
+            # Not by the attempt's outcome: a process that stood still may write late that the call was taken.
+            waited_s = seconds_since(attempt.answered_at or attempt.created_at, broker, job)
         record = await _find_record(broker, attempt)
         if record is not None:
             await _settle(broker, job, attempt, record)
-        elif _waited_s(broker, job, attempt) >= broker.settings.grace_s:
+        elif waited_s >= broker.settings.grace_s:
             await _give_up(broker, job)
         else:
-            await _wait(broker, job, attempt)
+            await _wait(broker, job, attempt, waited_s=waited_s)
 
 
 async def _lose_track(broker: Broker, job: Job, attempt: JobAttempt) -> None:
@@ -97,18 +101,12 @@ async def _give_up(broker: Broker, job: Job) -> None:
     log.warning("call.given_up", job_id=str(job.id))
 
 
-async def _wait(broker: Broker, job: Job, attempt: JobAttempt) -> None:
+async def _wait(broker: Broker, job: Job, attempt: JobAttempt, *, waited_s: float) -> None:
     """Look again when twice as long has passed; without a record to look for, when the grace period is over."""
-    waited_s, grace_s = _waited_s(broker, job, attempt), broker.settings.grace_s
+    grace_s = broker.settings.grace_s
     delay_s = min(max(waited_s, LOOK_LEAST_S), LOOK_MOST_S) if attempt.task_id else grace_s
     async with broker.db.statement() as db:
         if not await queries.rest(
             db, job, delay_s=min(delay_s, max(grace_s - waited_s, 0)), lease_s=broker.settings.lease_s
         ):
             raise LeaseLost(str(job.id))
-
-
-def _waited_s(broker: Broker, job: Job, attempt: JobAttempt) -> float:
-    """How long the call has been lost."""
-    lost_at = attempt.answered_at if attempt.outcome is AttemptOutcome.LOST else None
-    return seconds_since(lost_at, broker, job) if lost_at else 0.0

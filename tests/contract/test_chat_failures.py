@@ -141,6 +141,19 @@ def test_an_answer_that_nobody_has_heard_of_is_given_back_after_the_grace_period
     assert impatient.entries(client) == []
 
 
+def test_the_late_word_of_a_process_that_stood_still_does_not_keep_a_lost_call_for_ever(impatient: Stack) -> None:
+    client = impatient.client("1")
+    client.http.post(CHAT, json=says("Hello [[sandbox:lost-answer]]"))
+    late = """UPDATE job_attempts SET outcome = 'accepted', task_id = 'gen-nobody', answered_at = now()
+               WHERE job_id = :id RETURNING id"""
+
+    assert len(impatient.rows(late, id=last_job(impatient, client)["id"])) == 1
+
+    job = settled(impatient, client)
+    assert (job["outcome"], job["state"], job["reason"]) == ("accepted", "failed", "unclear")
+    assert balance(client) == ONE
+
+
 def test_a_client_that_hangs_up_pays_for_the_whole_answer(stack: Stack) -> None:
     client = stack.client("1")
 
