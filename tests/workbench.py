@@ -55,7 +55,7 @@ class Workbench:
         self, tenant: Tenant, prompt: str = "a boat", *, key: str | None = None, kind: HoldKind = HoldKind.VISIBLE
     ) -> Created:
         """A client's create."""
-        caller = KeyRecord(tenant.key_id, tenant.account_id, frozenset(), (), None, None, is_revoked=False)
+        caller = KeyRecord(tenant.key_id, tenant.account_id, frozenset(), (), None)
         idempotency = None if key is None else Idempotency.of("/wish", key, prompt.encode())
         service = replace(self.broker.service(SERVICE.id), hold=kind)
         return await submit_job(self.broker, caller, service, Wish(prompt=prompt), idempotency=idempotency)

@@ -24,22 +24,20 @@ class KeyCache:
         """The usable key with this secret, as it stood at most `FRESH_S` ago; None for unknown, revoked and expired."""
         digest = hash_secret(secret)
         known = self._known.get(digest)
-        if known is not None and time.monotonic() - known[0] < FRESH_S:
-            key: KeyRecord | None = known[1]
-        else:
-            key = await self._look_up(digest)
-        return key if key is not None and key.is_usable() else None
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        return await self._look_up(digest)
 
     async def _look_up(self, digest: bytes) -> KeyRecord | None:
         asked_at = time.monotonic()
         key = await self._lookups.ask(digest)
         # What is refused is not remembered: unknown, revoked and expired keys all take the same way, and time.
-        if key is None or not key.is_usable():
+        if key is None:
             self._known.pop(digest, None)
             return None
         if len(self._known) >= REMEMBER_MOST:
             self._known.clear()
-        self._known[digest] = (asked_at, key)
+        self._known[digest] = (asked_at + min(FRESH_S, key.lives_s), key)
         return key
 
     async def _find(self, digests: Sequence[bytes]) -> Sequence[KeyRecord | None]:

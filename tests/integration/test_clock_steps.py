@@ -81,7 +81,7 @@ def worker(settings: Settings, shim: Path, ahead_s: int) -> Iterator[None]:
 
 async def ask(broker: Broker, tenant: Tenant, service_id: str) -> UUID:
     service = broker.service(service_id)
-    caller = KeyRecord(tenant.key_id, tenant.account_id, frozenset(), (), None, None, is_revoked=False)
+    caller = KeyRecord(tenant.key_id, tenant.account_id, frozenset(), (), None)
     request = service.request.model_validate({"prompt": "a boat"})
     return (await submit_job(broker, caller, service, request)).job_id
 

@@ -219,7 +219,7 @@ async def test_a_film_is_begun_anew_by_the_next_worker_at_once_and_ffmpeg_is_gon
 
 async def ask_for_film(broker: Broker, tenant: Tenant, image_url: str) -> UUID:
     service = broker.service("image-to-video")
-    caller = KeyRecord(tenant.key_id, tenant.account_id, frozenset(), (), None, None, is_revoked=False)
+    caller = KeyRecord(tenant.key_id, tenant.account_id, frozenset(), (), None)
     request = service.request.model_validate({"image_url": image_url, "duration": 60})
     return (await submit_job(broker, caller, service, request)).job_id
 
