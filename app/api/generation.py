@@ -21,10 +21,13 @@ from app.api.deps import (
 )
 from app.api.hot import HotRoutes
 from app.api.schemas import (
+    DONE,
     create_schema,
     creations_schema,
     error_responses,
     history_schema,
+    listing_schema,
+    object_answer,
     request_body,
     status_operation,
     status_schema,
@@ -147,7 +150,8 @@ def _add_cancel(router: APIRouter, service: Service) -> None:
 
     router.add_api_route(
         f"/{service.id}/cancel/{{job_id}}", cancel, methods=["POST"], tags=[service.title], summary="Cancel the job",
-        operation_id=f"{service.id}-cancel", responses=error_responses(401, 403, 404, 409, 429),
+        operation_id=f"{service.id}-cancel",
+        responses={200: object_answer(DONE), **error_responses(401, 403, 404, 409, 429)},
     )
 
 
@@ -205,7 +209,7 @@ def _add_listing(router: APIRouter, service: Service, listing: Listing) -> None:
     router.add_api_route(
         f"/{service.id}/{listing.name}", read, methods=["GET"], tags=[service.title], summary=listing.summary,
         operation_id=f"{service.id}-{listing.name}",
-        responses={} if listing.is_public else error_responses(401, 403, 429),
+        responses={200: listing_schema(listing), **(error_responses(*(() if listing.is_public else (401, 403, 429))))},
         openapi_extra={"security": []} if listing.is_public else None,
     )
 

@@ -8,7 +8,7 @@ from app.api.answers import REPLAYED, json_answer
 from app.api.deps import BrokerDep, Caller, require_scope
 from app.api.generation import base_url
 from app.api.receive_upload import receive_upload
-from app.api.schemas import error_responses
+from app.api.schemas import error_responses, object_answer
 from app.errors import Invalid, MediaError
 from app.files.register import file_path
 from app.media.process import work_folder
@@ -27,11 +27,19 @@ UPLOAD_REQUEST: dict[str, Any] = {
          "description": "The same key and file give the same address again, for 7 days"},
     ],
 }
+UPLOADED = object_answer({
+    "success": {"const": True}, "url": {"type": "string"}, "file_url": {"type": "string"},
+    "filename": {"type": "string"}, "content_type": {"type": "string"}, "size": {"type": "integer"},
+})
+STATS = object_answer({
+    "success": {"const": True},
+    **{count: {"type": "integer"} for count in ("pending", "processing", "completed", "failed", "workers")},
+})
 
 
 @router.post(
     "/upload", summary="Store a picture, a video or a sound; its address is an input for every service",
-    openapi_extra=UPLOAD_REQUEST, responses=error_responses(400, 401, 403, 413, 422, 429),
+    openapi_extra=UPLOAD_REQUEST, responses={200: UPLOADED, **error_responses(400, 401, 403, 413, 422, 429)},
 )
 async def upload(request: Request, broker: BrokerDep, key: Caller) -> Response:
     require_scope(key, "media", "image", "video", "audio")
@@ -51,7 +59,10 @@ async def upload(request: Request, broker: BrokerDep, key: Caller) -> Response:
     }, headers=REPLAYED if is_replay else None)
 
 
-@router.get("/queue/stats", summary="How busy the media workers are", responses=error_responses(401, 403, 429))
+@router.get(
+    "/queue/stats", summary="How busy the media workers are",
+    responses={200: STATS, **error_responses(401, 403, 429)},
+)
 async def stats(broker: BrokerDep, key: Caller) -> Response:
     require_scope(key, "media")
     counts = await queue_stats(broker, key.account_id)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.api.example_answers import example_create, example_status
-from app.catalog.model import Creations, Service
+from app.catalog.model import Creations, Listing, Service
 
 JOB_ID = {"type": "string", "format": "uuid"}
 INSTANT = {"type": ["string", "null"], "format": "date-time"}
@@ -17,6 +17,8 @@ DESCRIPTIONS = {
     422: "A field is missing, of the wrong type, out of range or not in the list", 429: "Over the key's rate",
     502: "The provider failed; no debit stays", 503: "The service is off or has no provider",
 }
+
+DONE = {"success": {"type": "boolean"}, "message": {"type": "string"}}
 
 COMPONENTS: dict[str, Any] = {
     "Error": {
@@ -59,7 +61,8 @@ def request_body(service: Service) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _object(properties: Mapping[str, object], example: object = None) -> dict[str, Any]:
+def object_answer(properties: Mapping[str, object], example: object = None) -> dict[str, Any]:
+    """An answer that is an object of these properties, all of them."""
     schema: dict[str, Any] = {"type": "object", "properties": dict(properties), "required": list(properties)}
     body: dict[str, Any] = {"schema": schema}
     if example is not None:
@@ -67,7 +70,7 @@ def _object(properties: Mapping[str, object], example: object = None) -> dict[st
     return {"description": "OK", "content": {"application/json": body}}
 
 
-DRY_RUN: dict[str, Any] = _object({
+DRY_RUN: dict[str, Any] = object_answer({
     "success": {"const": True}, "dry_run": {"const": True}, "credits": CREDITS, "credits_balance": CREDITS,
     "available": CREDITS,
 })["content"]["application/json"]["schema"]
@@ -80,9 +83,17 @@ def or_price(answer: Mapping[str, Any]) -> dict[str, Any]:
     return {**answer, "content": {**answer["content"], "application/json": either}}
 
 
+def listing_schema(listing: Listing) -> dict[str, Any]:
+    """The answer of a listing: objects of strings, and of lists of them."""
+    item = {"type": "object", "properties": dict(listing.fields), "required": list(listing.fields)}
+    answer = object_answer({listing.name.split("-")[-1]: {"type": "array", "items": item}})
+    answer["content"]["application/json"]["schema"]["properties"]["success"] = {"const": True}
+    return answer
+
+
 def create_schema(service: Service) -> dict[str, Any]:
     """The answer to a create, and to one that only asks for the price; it links to where the job's status is."""
-    answer = or_price(_object(
+    answer = or_price(object_answer(
         {
             "success": {"type": "boolean"}, "job_id": JOB_ID, "task_id": JOB_ID,
             "status": {"type": "string", "enum": list(service.vocabulary.words)}, "message": {"type": "string"},
@@ -104,7 +115,7 @@ def status_operation(path: str) -> str:
 
 def status_schema(services: Sequence[Service]) -> dict[str, Any]:
     """The answer of a status route; services that share it share its fields."""
-    answer = _object(
+    answer = object_answer(
         {
             "success": {"type": "boolean"}, "job_id": JOB_ID, "task_id": JOB_ID,
             "status": {"type": "string", "enum": list(services[0].vocabulary.words)},
@@ -135,7 +146,7 @@ def creations_schema(service: Service, creations: Creations) -> dict[str, Any]:
             **{field: {"type": ["string", "null"]} for field in creations.fields}, "created_at": INSTANT,
         },
     }
-    return _object({
+    return object_answer({
         "success": {"type": "boolean"}, "total": {"type": "integer"}, creations.name: {"type": "array", "items": item},
     })
 
@@ -150,7 +161,7 @@ def history_schema(service: Service) -> dict[str, Any]:
             "error": {"type": ["string", "null"]}, "created_at": INSTANT, "completed_at": INSTANT,
         },
     }
-    return _object({
+    return object_answer({
         "success": {"type": "boolean"}, "total": {"type": "integer"}, "limit": {"type": "integer"},
         "offset": {"type": "integer"}, "items": {"type": "array", "items": item},
     })

@@ -339,6 +339,7 @@ class Listing:
     name: str
     summary: str
     body: Callable[[Settings], Mapping[str, object]]
+    fields: Mapping[str, Mapping[str, object]]  # JSON Schemas of what each of those that are listed has
     is_public: bool = False
 
 

@@ -149,6 +149,7 @@ SERVICE = Service(
     listings=(
         Listing(
             "voices", "The voices", is_public=True,
+            fields={"name": {"type": "string"}, "description": {"type": "string"}},
             body=lambda _: {"voices": [{"name": name, "description": text} for name, text in VOICES.items()]},
         ),
     ),

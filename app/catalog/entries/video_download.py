@@ -147,7 +147,12 @@ SERVICE = Service(
     ),
     result_kinds=Kinds.VIDEO | Kinds.AUDIO,
     check=check,
-    listings=(Listing("supported-platforms", "The platforms that videos are downloaded from", body=platforms),),
+    listings=(
+        Listing(
+            "supported-platforms", "The platforms that videos are downloaded from", body=platforms,
+            fields={"name": {"type": "string"}, "domains": {"type": "array", "items": {"type": "string"}}},
+        ),
+    ),
     usual_s=30,
     deadline_s=3 * TIME_LIMIT_S,
     result_limit_bytes=LIMIT_BYTES,
