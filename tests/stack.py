@@ -20,6 +20,7 @@ from sqlalchemy import text
 
 from app import ledger
 from app.accounts.keys import ALL_SERVICES
+from app.api.connection import Connection
 from app.config import Environment, Settings
 from app.db.engine import Database
 from app.db.ids import new_id
@@ -206,7 +207,7 @@ def _run(loop: asyncio.AbstractEventLoop, serve: Serve, ready: threading.Event, 
 
 async def _serve(settings: Settings, listener: socket.socket, ready: threading.Event, ends: asyncio.Event) -> None:
     config = uvicorn.Config(
-        create_app(settings), http="httptools", ws="none", log_config=None, access_log=False,
+        create_app(settings), http=Connection, ws="none", log_config=None, access_log=False,
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)

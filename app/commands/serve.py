@@ -22,6 +22,7 @@ def api(host: str | None, port: int | None, fd: int | None) -> None:
     from uvicorn import Config, Server
     from uvicorn.supervisors import Multiprocess
 
+    from app.api.connection import Connection
     from app.config import get_settings
 
     settings = get_settings()
@@ -32,7 +33,7 @@ def api(host: str | None, port: int | None, fd: int | None) -> None:
         port=settings.port if port is None else port,
         workers=settings.api_processes if fd is None else 1,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,
