@@ -17,8 +17,10 @@ from app.embedded import services as embedded_services
 from tests.stack import Stack, running_stack
 
 numbers = count(1)
-# `pytest --hypothesis-profile=long`, as `phaya prove` does.
-hypothesis.settings.register_profile("long")
+# The time of an example says how busy the machine is. `--hypothesis-profile=long` is what `phaya prove` gives.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.register_profile("long", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

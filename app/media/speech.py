@@ -20,6 +20,9 @@ PAUSE_SAMPLES = RATE * 15 // 100
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])|\n+")
 CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[，、；：])|\s+")
+# What is written above, below or behind a character, and what a joiner ties to it.
+MARK = re.compile(r"[\u0300-\u036f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\ufe00-\ufe0f\u200d]")
+CHARACTER = re.compile(rf".(?:\u200d.?|{MARK.pattern})*", re.DOTALL)
 THAI = re.compile(r"[\u0e00-\u0e7f]")
 
 
@@ -65,10 +68,32 @@ def _parts(text: str, most: int) -> Iterator[str]:
         for clause in _cut(sentence, CLAUSE_END):
             if weigh(clause) <= most:
                 yield clause
-            elif THAI.search(clause):
-                yield from word_tokenize(clause, engine="newmm-safe")
-            else:
-                yield from re.findall(r"\w\W*|\W+", clause)
+                continue
+            for word in _words(clause) if THAI.search(clause) else [clause]:
+                yield from [word] if weigh(word) <= most else _bits(word, most)
+
+
+def _words(clause: str) -> list[str]:
+    words: list[str] = []
+    for token in word_tokenize(clause, engine="newmm-safe"):
+        # The dictionary knows nothing of other scripts' marks.
+        if words and MARK.match(token):
+            words[-1] += token
+        else:
+            words.append(token)
+    return words
+
+
+def _bits(text: str, most: int) -> Iterator[str]:
+    """As many characters together as `most` allows, each with its marks where that is possible."""
+    bit = ""
+    for character in CHARACTER.findall(text):
+        for part in [character] if weigh(character) <= most else character:
+            if weigh(bit) + weigh(part) > most:
+                yield bit
+                bit = ""
+            bit += part
+    yield bit
 
 
 def _cut(text: str, ends: re.Pattern[str]) -> Iterator[str]:
