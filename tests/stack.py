@@ -32,6 +32,7 @@ from app.sandbox.server import running
 from app.services.accounts import create_account, create_key, grant
 from app.services.audit_ledger import audit_ledger
 from app.services.broker import open_broker
+from tests.described import check_answer
 from workers.schedule import start_schedule
 from workers.steppers import media_steppers, upstream_steppers
 
@@ -131,8 +132,10 @@ class Stack:
 
 
 def anonymous(url: str) -> httpx.Client:
-    """A client without a key."""
-    return httpx.Client(base_url=url, trust_env=False, verify=NO_CERTIFICATES, timeout=20)
+    """A client without a key. It looks whether each answer is as the API describes it."""
+    return httpx.Client(
+        base_url=url, trust_env=False, verify=NO_CERTIFICATES, timeout=20, event_hooks={"response": [check_answer]}
+    )
 
 
 @contextmanager

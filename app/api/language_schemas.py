@@ -1,6 +1,6 @@
 """OpenAPI of the routes that call language models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,9 +14,13 @@ from app.catalog.language.responses import ResponseRequest
 REQUESTS: tuple[type[BaseModel], ...] = (ChatRequest, EmbeddingRequest, ResponseRequest)
 
 COUNT = {"type": "integer", "minimum": 0}
+DETAILS = {"type": ["object", "null"], "description": "Which of them were cached, or thought, as OpenAI counts them"}
 CHAT_USAGE = {
     "type": "object",
-    "properties": {"prompt_tokens": COUNT, "completion_tokens": COUNT, "total_tokens": COUNT},
+    "properties": {
+        "prompt_tokens": COUNT, "completion_tokens": COUNT, "total_tokens": COUNT,
+        "prompt_tokens_details": DETAILS, "completion_tokens_details": DETAILS,
+    },
     "required": ["prompt_tokens", "completion_tokens", "total_tokens"],
 }
 CHAT_EXAMPLE = {"messages": [{"role": "user", "content": "สวัสดี"}]}
@@ -38,7 +42,7 @@ OPENAI_ERROR = {
         "type": "object", "required": ["message", "type", "param", "code"],
         "properties": {
             "message": {"type": "string"}, "type": {"type": "string"}, "param": {"type": ["string", "null"]},
-            "code": {"type": "string"},
+            "code": {"type": "string"}, "required": CREDITS, "credits_balance": CREDITS, "available": CREDITS,
         },
     }},
 }
@@ -80,9 +84,13 @@ def language_request(model: type[BaseModel], example: Mapping[str, object]) -> d
     }
 
 
-def answer(properties: Mapping[str, object], example: object = None, *, streams: bool = False) -> dict[str, Any]:
-    """An answer with these fields; `streams`: or the same in server-sent events."""
-    schema = {"type": "object", "properties": dict(properties), "required": list(properties)}
+def answer(
+    properties: Mapping[str, object], example: object = None, *, streams: bool = False, echoes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """An answer with these fields, and those that say in OpenAI's way what was asked for; `streams`: or the same in
+    server-sent events."""
+    named = {**properties, **{name: {"description": "As OpenAI has it"} for name in echoes}}
+    schema = {"type": "object", "properties": named, "required": list(properties)}
     content: dict[str, Any] = {"application/json": {"schema": schema} | ({"example": example} if example else {})}
     if streams:
         content["text/event-stream"] = {"schema": {"type": "string"}}
@@ -135,7 +143,10 @@ OPENAI_CHAT = answer(
         "id": {"type": "string"}, "object": {"const": "chat.completion"}, "created": COUNT, "model": {"type": "string"},
         "choices": {"type": "array", "items": {
             "type": "object",
-            "properties": {"index": COUNT, "message": {"type": "object"}, "finish_reason": {"type": "string"}},
+            "properties": {
+                "index": COUNT, "message": {"type": "object"}, "finish_reason": {"type": "string"},
+                "logprobs": {"type": ["object", "null"]},
+            },
             "required": ["index", "message", "finish_reason"],
         }},
         "usage": CHAT_USAGE, "credits_used": CREDITS,
@@ -152,12 +163,20 @@ OPENAI_RESPONSE = answer(
         "status": {"enum": ["completed", "incomplete"]}, "output": {"type": "array", "items": {"type": "object"}},
         "usage": {
             "type": "object",
-            "properties": {"input_tokens": COUNT, "output_tokens": COUNT, "total_tokens": COUNT},
+            "properties": {
+                "input_tokens": COUNT, "output_tokens": COUNT, "total_tokens": COUNT,
+                "input_tokens_details": DETAILS, "output_tokens_details": DETAILS,
+            },
             "required": ["input_tokens", "output_tokens", "total_tokens"],
         },
         "credits_used": CREDITS,
     },
     streams=True,
+    echoes=(
+        "completed_at", "incomplete_details", "error", "previous_response_id", "store", "instructions",
+        "max_output_tokens", "metadata", "parallel_tool_calls", "reasoning", "temperature", "text", "tool_choice",
+        "tools", "top_p",
+    ),
 )
 _MODEL = {
     "type": "object",
