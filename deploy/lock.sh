@@ -17,6 +17,11 @@ lock deploy/requirements/image.txt --constraints deploy/requirements/runtime.txt
 # The tests run with exactly what a user runs with, and more.
 lock deploy/requirements/test.txt --extra embedded --extra dev --constraints deploy/requirements/runtime.txt "$@"
 
+# The first generation of OpenAI's SDK, which the tests drive from a folder of its own.
+uv pip compile tests/sdks/openai-1.in --universal --python-version 3.11 --generate-hashes --only-binary :all: --quiet \
+    --no-emit-index-url --no-emit-find-links --custom-compile-command deploy/lock.sh \
+    --output-file tests/sdks/openai-1.txt "$@"
+
 # Every platform that the README names has wheels for what it runs. (On Intel Macs the tests' moto has none.)
 export MACOSX_DEPLOYMENT_TARGET=14.0
 for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin x86_64-apple-darwin; do

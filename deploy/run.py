@@ -26,8 +26,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "deploy/requirements"
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin/python"
+# What clients use and the suite therefore drives, beside the environment: other generations of OpenAI's SDKs.
+SDKS = ROOT / "tests/sdks"
 # Two processes, a file at a time: half of the suite's time is waiting.
 WHOLE_SUITE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+LOCKED = ("--require-hashes", "--no-deps", "--only-binary", ":all:", "-r")
 # `-P`: a folder named `app` where the person happens to be must not be taken for ours.
 LAUNCHER = """#!/bin/sh
 exec "$(dirname "$0")/python" -P -m app.cli "$@"
@@ -41,6 +44,7 @@ def main(words: Sequence[str]) -> None:
     need_python()
     if words[0] == "test":
         install("test")
+        install_sdks()
         os.chdir(ROOT)
         become("pytest", words[1:] or WHOLE_SUITE)
     install("runtime")
@@ -77,6 +81,35 @@ def install(kind: str) -> None:
         # The lock of the tests holds that of the runtime, version by version.
         for each in {kind, "runtime"}:
             stamp(each).write_text(fingerprint(each))
+
+
+def install_sdks() -> None:
+    """The first generation of OpenAI's SDK for Python and, where npm is, that for Node. Their tests skip without."""
+    with alone():
+        old = VENV / "sdks/python"
+        if not is_done(old, SDKS / "openai-1.txt"):
+            run([*installer(shutil.which("uv")), "--target", str(old), *LOCKED, str(SDKS / "openai-1.txt")])
+            done(old, SDKS / "openai-1.txt")
+        npm, node = shutil.which("npm"), VENV / "sdks/node"
+        if npm and not is_done(node, SDKS / "package-lock.json"):
+            node.mkdir(parents=True, exist_ok=True)
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(SDKS / name, node)
+            if is_quiet_success([npm, "ci", "--prefix", str(node), "--ignore-scripts", "--no-audit", "--no-fund"]):
+                done(node, SDKS / "package-lock.json")
+            else:
+                print("npm could not install OpenAI's SDK for Node; its test is skipped.", file=sys.stderr)
+
+
+def is_done(folder: Path, lock: Path) -> bool:
+    """Whether the folder holds what this lock says."""
+    mark = folder / "phaya.stamp"
+    return mark.exists() and mark.read_bytes() == lock.read_bytes()
+
+
+def done(folder: Path, lock: Path) -> None:
+    """Say so."""
+    shutil.copy(lock, folder / "phaya.stamp")
 
 
 def stamp(kind: str) -> Path:
@@ -118,11 +151,14 @@ def make_venv(uv: str | None) -> None:
 
 def install_lock(uv: str | None, kind: str) -> None:
     """What the lock names, by its hashes, from wheels alone: nothing is compiled here."""
+    run([*installer(uv), *LOCKED, str(lock_file(kind))])
+
+
+def installer(uv: str | None) -> list[str]:
+    """The command that installs for our Python."""
     if uv:
-        installer = [uv, "pip", "install", "--quiet", "--python", str(PYTHON)]
-    else:
-        installer = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*installer, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock_file(kind))])
+        return [uv, "pip", "install", "--quiet", "--python", str(PYTHON)]
+    return [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 
 def install_phaya() -> None:

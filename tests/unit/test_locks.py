@@ -37,8 +37,11 @@ def test_the_tests_run_with_what_a_user_runs_with() -> None:
     assert locked("runtime").items() <= locked("test").items()
 
 
-@pytest.mark.parametrize("kind", ["runtime", "test"])
-def test_no_lock_names_an_index(kind: str) -> None:
-    text = (ROOT / f"deploy/requirements/{kind}.txt").read_text()
+@pytest.mark.parametrize("lock", [
+    "deploy/requirements/runtime.txt", "deploy/requirements/test.txt", "tests/sdks/openai-1.txt",
+    "tests/sdks/package-lock.json",
+])
+def test_no_lock_names_an_index(lock: str) -> None:
+    text = (ROOT / lock).read_text()
 
     assert not re.search(r"://|--(extra-)?index|--find-links", text)
