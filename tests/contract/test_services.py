@@ -83,7 +83,7 @@ def used(stack: Stack, status: JsonObject) -> Decimal:
     """The price of a speech: the text that the provider counted, and 25 tokens for each second that can be heard."""
     (attempt,) = stack.rows("SELECT output FROM job_attempts WHERE job_id = :id", id=status["job_id"])
     seconds = Decimal(str(look_at("audio/wav", fetched(status["audio_url"])).seconds))
-    millionths = attempt["output"]["prompt_tokens"] * Decimal("17.5") + seconds * 25 * 350
+    millionths = Decimal(attempt["output"]["prompt_tokens"]) * Decimal("17.5") + seconds * 25 * 350
     return (millionths / 1_000_000).quantize(Decimal("0.000001"), ROUND_HALF_UP)
 
 
@@ -205,6 +205,7 @@ EXPECTED: Mapping[str, Expected] = {
     "seedance-video": seedance,
     "kling-motion-control": kling,
     "veo31-video": veo,
+    "text-to-speech": lambda _: {"audio_url": Look(audio_codec="pcm_s16le")},
     "text-to-music": lambda _: {"audio_url": TRACK, "audio_urls": TRACK},
     "text-to-image": lambda body: {"image_url": a_picture(body.get("aspect_ratio", "1:1"), "1K", "png")},
     "seedream": seedream,
