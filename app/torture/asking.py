@@ -31,15 +31,18 @@ class OutOfPatience(Exception):
 class Told:
     """What one client was told about its order.
 
-    `job_ids` are all that its create was answered with, `refused` the status of a definite refusal, `end` the last
-    answer about the job, `is_cancelled` what the cancel was answered. `credits` is what the create, or the whole
-    answer of a call, said that it costs. `odd` is what no client should see.
+    `job_ids` are all that its create was answered with, first at `accepted_at` (of time.monotonic). `refused` is the
+    status of a definite refusal, and `is_forgotten` says that what was refused had been accepted before it was sent.
+    `end` is the last answer about the job, `is_cancelled` what the cancel was answered. `credits` is what the create,
+    or the whole answer of a call, said that it costs. `odd` is what no client should see.
     """
 
     order: Order
     job_ids: set[str] = field(default_factory=set)
     credits: Decimal | None = None
+    accepted_at: float | None = None
     refused: int | None = None
+    is_forgotten: bool = False
     end: Answer | None = None
     is_cancelled: bool | None = None
     has_hung_up: bool = False

@@ -44,8 +44,8 @@ def accepted_exactly_once(it: Evidence) -> Iterator[str]:
     for told in it.log.told.values():
         if len(told.job_ids) > 1:
             yield f"{told.order.name}: one key, but {len(told.job_ids)} jobs"
-        if told.job_ids and told.refused is not None:
-            yield f"{told.order.name}: accepted, and refused with {told.refused}"
+        if told.is_forgotten:
+            yield f"{told.order.name}: accepted, and then refused with {told.refused}"
         yield from (f"{told.order.name}: its job {job_id} is lost" for job_id in told.job_ids - it.jobs.keys())
         known |= told.job_ids
     # A call to a language model is answered by its answer: its job's id is never told.

@@ -52,7 +52,11 @@ class Clients:
         response = await self.line.ask(told, "POST", service.create_path, content=body, key=told.order.name)
         if response.status_code != 200:
             told.refused = response.status_code
+            # Of two at once one may be refused for want of credits, and the other come when some were given back.
+            sent_at = time.monotonic() - response.elapsed.total_seconds()
+            told.is_forgotten |= told.accepted_at is not None and told.accepted_at < sent_at
             return
+        told.accepted_at = told.accepted_at or time.monotonic()
         answer = read(response.content)
         is_replay = response.headers.get("idempotent-replayed") == "true"
         told.job_ids.add(answer["job_id"])
