@@ -163,4 +163,5 @@ def understanding(data: bytes) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Unclear(LOST, detail=f"{error!r} in {data[:400].decode(errors='replace')}") from error
+        # Its words are the client's, and not for our logs.
+        raise Unclear(LOST, detail=f"{type(error).__name__} in {len(data)} bytes") from error

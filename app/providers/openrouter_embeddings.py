@@ -29,7 +29,9 @@ def read_embeddings(content: bytes, *, count: int, dimensions: int | None) -> Sa
         vectors = [item["embedding"] for _, item in items]
         lengths = {_length_of(vector) for vector in vectors}
     except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as error:
-        raise Unclear("The provider's answer was lost", detail=f"{error!r} in {content[:300]!r}") from error
+        raise Unclear(
+            "The provider's answer was lost", detail=f"{type(error).__name__} in {len(content)} bytes"
+        ) from error
     if usage is None:
         raise Unclear("The provider's answer was lost", detail="no usage")
     if len(vectors) != count or len(lengths) != 1 or 0 in lengths:

@@ -36,14 +36,13 @@ REASONS = {
 
 def read_error(status: int, headers: Mapping[str, str], content: bytes) -> ProviderError:
     """The verdict of an answer that is not 200."""
-    detail = f"HTTP {status}: {content[:500].decode(errors='replace')}"
     error = _error_of(content)
     if error is None:
         # A page of some machine between us: below 500 it let nothing through, above nobody knows.
         kind: type[ProviderError] = Broken if status < 500 else Unclear
-        return kind("The provider did not answer", detail=detail)
-    metadata = error.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+        return kind("The provider did not answer", detail=f"HTTP {status}: {content[:200]!r}")
+    detail = f"HTTP {status}: {_summary(error)}"
+    metadata = _metadata(error)
     if status in KEY_TROUBLE:
         rest_s = _retry_after(headers, default=KEY_REST_S)
         return Throttled("The provider is not available", retry_after_s=rest_s, detail=detail, is_about_key=True)
@@ -60,7 +59,21 @@ def read_error(status: int, headers: Mapping[str, str], content: bytes) -> Provi
 
 def read_error_object(error: object) -> ProviderError:
     """The verdict of an `error` inside an answer that began as a success: the provider gave up, and bills nothing."""
-    return Broken("The provider failed", detail=orjson.dumps(error, default=repr)[:500].decode(errors="replace"))
+    return Broken("The provider failed", detail=_summary(error) if isinstance(error, dict) else repr(error)[:200])
+
+
+def _summary(error: Mapping[str, Any]) -> str:
+    """For the operator. Not the whole: a moderator quotes what the client said."""
+    metadata = _metadata(error)
+    return repr({
+        "code": error.get("code"), "type": metadata.get("error_type", error.get("error_type")),
+        "message": str(error.get("message"))[:300], "provider": metadata.get("provider_name"),
+    })
+
+
+def _metadata(error: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = error.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _error_of(content: bytes) -> dict[str, Any] | None:

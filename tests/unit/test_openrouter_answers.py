@@ -55,6 +55,15 @@ def test_how_long_to_wait(status: int, headers: dict[str, str], retry_after_s: f
     assert (error.retry_after_s, error.is_about_key) == (retry_after_s, is_about_key)
 
 
+def test_what_a_client_said_is_not_in_the_operators_detail() -> None:
+    quoted = body(code=403, metadata={"reasons": ["violence"], "flagged_input": "my secret", "provider_name": "P"})
+
+    error = read_error(403, {}, quoted)
+
+    assert "my secret" not in error.detail
+    assert "'provider': 'P'" in error.detail
+
+
 @pytest.mark.parametrize(("reason", "message"), [
     ("context_length_exceeded", "The conversation is too long for the model"),
     ("content_policy_violation", "The provider's content policy refused the request"),
