@@ -9,12 +9,12 @@ import pytest
 
 from app.api.example_answers import example_create, example_status
 from app.catalog.loader import load_catalog
-from app.catalog.model import Example, Service, UpstreamTask
+from app.catalog.model import Example, LocalWork, Service, UpstreamTask
 from app.catalog.vocabulary import Vocabulary
 from app.ledger import HoldKind
 from tests.asking import Body, JsonObject, balance, created, ended, entries, exact, post
 from tests.bad_values import bad_bodies
-from tests.examples import real, told
+from tests.examples import real, serve, told
 from tests.second_decoder import Look, look_at
 from tests.stack import NO_CERTIFICATES, Client, Stack
 
@@ -24,6 +24,7 @@ CATALOG = load_catalog()
 PROVIDED = [service for service in CATALOG.values() if isinstance(service.run, UpstreamTask)]
 # A download needs a site that it may reach: test_video_download.py drives it on a stack of its own.
 DRIVEN = [service for service in CATALOG.values() if service.id != "video-download"]
+FED = [service for service in CATALOG.values() if isinstance(service.run, LocalWork) and service.inputs]
 EXAMPLES = [
     pytest.param(service, example, id=f"{service.id}-{number}")
     for service in DRIVEN for number, example in enumerate(service.examples, 1)
@@ -198,6 +199,33 @@ def veo(body: Body) -> Mapping[str, Look | None]:
 
 TRACK = Look(audio_codec="mp3")
 
+# What the examples' files are (tests/examples.py).
+FILM_S = SOUND_S = 2
+CROSSFADE_S = 0.5
+
+
+def a_joint_film(body: Body) -> Mapping[str, Look | None]:
+    seconds = 2 * FILM_S - (CROSSFADE_S if body.get("transition") == "fade" else 0)
+    return {"video_url": Look("h264", "aac", 320, 240, seconds)}
+
+
+def a_joint_sound(body: Body) -> Mapping[str, Look | None]:
+    return {"audio_url": Look(audio_codec="mp3", seconds=SOUND_S if body.get("mode") == "mix" else 2 * SOUND_S)}
+
+
+def a_worked_film(_: Body) -> Mapping[str, Look | None]:
+    return {"video_url": Look("h264", "aac", 320, 240, FILM_S)}
+
+
+def a_frame(body: Body) -> Mapping[str, Look | None]:
+    form = {"jpg": "jpeg", "png": "png"}[str(body.get("output_format", "png"))]
+    return {"image_url": Look(form, width=320, height=240)}
+
+
+def ken_burns(body: Body) -> Mapping[str, Look | None]:
+    sound = "aac" if body.get("music_url") else None
+    return {"video_url": Look("h264", sound, seconds=float(str(body["duration"])))}
+
 
 EXPECTED: Mapping[str, Expected] = {
     "sora2-video": sora,
@@ -205,6 +233,13 @@ EXPECTED: Mapping[str, Expected] = {
     "seedance-video": seedance,
     "kling-motion-control": kling,
     "veo31-video": veo,
+    "image-to-video": ken_burns,
+    "merge-video": a_joint_film,
+    "merge-audio-video": a_worked_film,
+    "merge-audio": a_joint_sound,
+    "overlay-gif": a_worked_film,
+    "extract-last-frame": a_frame,
+    "thai-subtitle": a_worked_film,
     "text-to-speech": lambda _: {"audio_url": Look(audio_codec="pcm_s16le")},
     "text-to-music": lambda _: {"audio_url": TRACK, "audio_urls": TRACK},
     "text-to-image": lambda body: {"image_url": a_picture(body.get("aspect_ratio", "1:1"), "1K", "png")},
@@ -215,8 +250,9 @@ EXPECTED: Mapping[str, Expected] = {
 }
 
 
-def test_every_service_of_a_provider_has_its_expectation() -> None:
-    assert {service.id for service in PROVIDED} - EXPECTED.keys() - {"sora2-character"} == set()
+def test_every_service_that_makes_a_file_has_its_expectation() -> None:
+    without_a_file = {"sora2-character", "transcribe"}
+    assert {service.id for service in DRIVEN} - EXPECTED.keys() == without_a_file
 
 
 # --- What goes wrong ------------------------------------------------------------------------------------------------
@@ -235,6 +271,40 @@ def test_failure_upstream_is_told_and_refunded(stack: Stack, client: Client, ser
     kinds = [(entry["type"], abs(exact(entry["amount"]))) for entry in entries(client)]
     price = Decimal(example.credits)
     assert kinds == ([] if service.hold is HoldKind.DEFERRED else [("refund", price), ("debit", price)])
+
+
+@pytest.mark.parametrize("service", FED, ids=[service.id for service in FED])
+def test_failure_of_local_work_is_told_and_refunded(stack: Stack, client: Client, service: Service) -> None:
+    example = service.examples[0]
+    field = service.inputs[0].field
+    broken = serve(stack, f"no-{field}.txt", b"no medium at all")
+    body = real(stack, service, example) | {field: [broken, broken] if field.endswith("s") else broken}
+    if service.metered:
+        # Its price is the length of the file, which is looked at before anything is held.
+        refusal = post(client, service.create_path, body)
+        assert (refusal.status_code, refusal.json()["error"]) == (422, "validation_error")
+        assert entries(client) == []
+        return
+    status = finish(client, service, body)
+
+    assert (status["status"], status["credits_used"]) == ("failed", 0)
+    assert status["error"].startswith(f"{field}: The file ")
+    price = Decimal(example.credits)
+    assert [(entry["type"], abs(exact(entry["amount"]))) for entry in entries(client)] == [
+        ("refund", price), ("debit", price),
+    ]
+    assert balance(client) == START
+
+
+@pytest.mark.parametrize("directive", ["no-file", "wrong-file", "silent", "blocked", "fail", "http=400"])
+def test_failed_speech_costs_nothing(stack: Stack, client: Client, directive: str) -> None:
+    service = CATALOG["text-to-speech"]
+    status = finish(client, service, told(service, real(stack, service, service.examples[0]), directive))
+
+    assert (status["status"], status["credits_used"], status["audio_url"]) == ("FAILED", 0, None)
+    assert status["error"]
+    assert entries(client) == []
+    assert balance(client) == START
 
 
 @pytest.mark.parametrize("service_id", ["seedream", "sora2-character", "veo31-video", "text-to-music"])
