@@ -46,6 +46,11 @@ class MediaInfo:
         return self.video_codec is not None
 
     @property
+    def plays_everywhere(self) -> bool:
+        """Whether every player takes the film as it is."""
+        return (self.container, self.video_codec) == ("mp4", "h264") and self.audio_codec in (None, "aac")
+
+    @property
     def has_audio(self) -> bool:
         """Whether there is sound in it."""
         return self.audio_codec is not None

@@ -12,7 +12,10 @@ from app.catalog.model import Made, Service
 from app.errors import UnsupportedMedia
 from app.files.models import FileRole, StoredFile
 from app.jobs.models import Job
+from app.media.formats import Kinds
+from app.media.probe import probe
 from app.media.process import work_folder
+from app.media.refit import refit
 from app.providers.port import Outputs
 from app.services.broker import Broker
 from app.services.end_job import ZERO, succeed
@@ -38,8 +41,19 @@ async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
         if service.finish is not None and paths:
             async with broker.places.remaking:
                 paths = list(await service.finish(service.request.model_validate(job.request), paths, folder))
+        if Kinds.VIDEO in service.result_kinds:
+            paths = [await _playable(broker, service, path) for path in paths]
         files = [await _keep(broker, job, service, path) for path in paths]
     await _succeed(broker, job, files, values)
+
+
+async def _playable(broker: Broker, service: Service, path: Path) -> Path:
+    """The file, or for a film that not every player takes the same as MP4 with H.264 and AAC (contract 1.9)."""
+    media = await probe(path, kinds=service.result_kinds)
+    if not media.has_video or media.plays_everywhere:
+        return path
+    async with broker.places.remaking:
+        return (await refit(path, media, limit_bytes=service.result_limit_bytes)).path
 
 
 async def store_made(broker: Broker, job: Job, made: Made) -> None:
