@@ -35,7 +35,12 @@ VECTORS = {"type": "array", "items": {
     "required": ["object", "index", "embedding"],
 }}
 EMBEDDING_EXAMPLE = {"input": ["คลิปแรก", "คลิปที่สอง"]}
+OPENAI_CHAT_EXAMPLE = {"model": "gpt-5.4-mini", **CHAT_EXAMPLE}
 RESPONSE_EXAMPLE = {"model": "gpt-5.4-mini", "input": "สวัสดี"}
+# In truth a vector has 4,096 numbers.
+EXAMPLE_VECTORS = [
+    {"object": "embedding", "index": index, "embedding": [-0.0181, 0.0038, -0.0186]} for index in range(2)
+]
 OPENAI_ERROR = {
     "type": "object", "required": ["error"],
     "properties": {"error": {
@@ -130,10 +135,14 @@ PRICING = answer({
         "type": "object", "properties": {"input": CREDITS, "output": CREDITS}, "required": ["input", "output"],
     }},
 })
-OWN_EMBEDDING = answer({
-    "success": {"const": True}, "id": {"type": "string"}, "model": {"type": "string"}, "data": VECTORS,
-    "usage": INPUT_USAGE, "credits_used": CREDITS,
-})
+OWN_EMBEDDING = answer(
+    {
+        "success": {"const": True}, "id": {"type": "string"}, "model": {"type": "string"}, "data": VECTORS,
+        "usage": INPUT_USAGE, "credits_used": CREDITS,
+    },
+    {"success": True, "id": "gen-1764000000-AbCdEfGh", "data": EXAMPLE_VECTORS, "model": "Phaya Text Embedding",
+     "usage": {"prompt_tokens": 7, "total_tokens": 7}, "credits_used": 0.0000196},
+)
 EMBEDDING_PRICING = answer({
     "success": {"const": True}, "model": {"type": "string"}, "currency": {"const": "THB"},
     "unit": {"const": "per_million_tokens"}, "input": CREDITS, "dimensions": COUNT,
@@ -151,12 +160,21 @@ OPENAI_CHAT = answer(
         }},
         "usage": CHAT_USAGE, "credits_used": CREDITS,
     },
+    {"id": "gen-1764000000-AbCdEfGh", "object": "chat.completion", "created": 1764000000,
+     "choices": [{"index": 0, "message": {"role": "assistant", "content": "สวัสดีครับ"}, "logprobs": None,
+                  "finish_reason": "stop"}],
+     "model": "gpt-5.4-mini", "usage": {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9},
+     "credits_used": 0.000324},
     streams=True,
 )
-OPENAI_EMBEDDINGS = answer({
-    "object": {"const": "list"}, "data": VECTORS, "model": {"type": "string"}, "usage": INPUT_USAGE,
-    "credits_used": CREDITS,
-})
+OPENAI_EMBEDDINGS = answer(
+    {
+        "object": {"const": "list"}, "data": VECTORS, "model": {"type": "string"}, "usage": INPUT_USAGE,
+        "credits_used": CREDITS,
+    },
+    {"object": "list", "data": EXAMPLE_VECTORS, "model": "qwen/qwen3-embedding-8b",
+     "usage": {"prompt_tokens": 7, "total_tokens": 7}, "credits_used": 0.0000196},
+)
 OPENAI_RESPONSE = answer(
     {
         "id": {"type": "string"}, "object": {"const": "response"}, "created_at": COUNT, "model": {"type": "string"},
@@ -171,6 +189,11 @@ OPENAI_RESPONSE = answer(
         },
         "credits_used": CREDITS,
     },
+    {"id": "resp_1764000000-AbCdEfGh", "object": "response", "created_at": 1764000000, "status": "completed",
+     "output": [{"type": "message", "id": "msg_AbCdEfGh", "role": "assistant", "status": "completed",
+                 "content": [{"type": "output_text", "text": "สวัสดีครับ", "annotations": []}]}],
+     "model": "gpt-5.4-mini", "usage": {"input_tokens": 5, "output_tokens": 4, "total_tokens": 9},
+     "credits_used": 0.000324},
     streams=True,
     echoes=(
         "completed_at", "incomplete_details", "error", "previous_response_id", "store", "instructions",

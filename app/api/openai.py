@@ -14,10 +14,10 @@ from app.api.embedding_answers import EmbeddingForm
 from app.api.hot import HotRoutes
 from app.api.language_calls import answer_call, answer_stream
 from app.api.language_schemas import (
-    CHAT_EXAMPLE,
     EMBEDDING_EXAMPLE,
     OPENAI_CALL_ERRORS,
     OPENAI_CHAT,
+    OPENAI_CHAT_EXAMPLE,
     OPENAI_EMBEDDINGS,
     OPENAI_MODEL,
     OPENAI_MODELS,
@@ -60,7 +60,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def _add_calls(router: APIRouter, hot: HotRoutes, prefix: str) -> None:
     calls: tuple[tuple[str, Endpoint, str, dict[str, Any], dict[str, Any]], ...] = (
         ("/chat/completions", chat, "Continue a conversation; streamed with `stream`",
-         language_request(ChatRequest, {"model": "gpt-5.4-mini", **CHAT_EXAMPLE}), OPENAI_CHAT),
+         language_request(ChatRequest, OPENAI_CHAT_EXAMPLE), OPENAI_CHAT),
         ("/embeddings", embeddings, "Turn texts into vectors",
          language_request(EmbeddingRequest, EMBEDDING_EXAMPLE), OPENAI_EMBEDDINGS),
         ("/responses", responses, "Answer; streamed in typed events with `stream`",

@@ -5,6 +5,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.api.example_answers import HOST, example_create, example_status
+from app.api.language_schemas import (
+    CHAT_EXAMPLE,
+    EMBEDDING_EXAMPLE,
+    FLAT_CHAT,
+    OPENAI_CHAT,
+    OPENAI_CHAT_EXAMPLE,
+    OPENAI_EMBEDDINGS,
+    OPENAI_RESPONSE,
+    OWN_EMBEDDING,
+    RESPONSE_EXAMPLE,
+)
+from app.api.openai import ALIASES, CANONICAL
+from app.catalog.language.prices import CHAT, EMBEDDING, PRICE_LISTS
 from app.catalog.model import Service, UpstreamTask
 from app.ledger import HoldKind
 
@@ -30,7 +43,45 @@ curl {HOST}/api/v1/text-to-image/status/JOB_ID -H "Authorization: Bearer $PHAYA_
 def services_page(catalog: Mapping[str, Service]) -> str:
     """The whole page."""
     services = sorted(catalog.values(), key=lambda service: (GROUPS.index(service.group), service.id))
-    return "\n".join([HEAD, *_overview(services), *(line for service in services for line in _section(service))])
+    sections = (line for service in services for line in _section(service))
+    return "\n".join([HEAD, *_overview(services), *sections, *_language()])
+
+
+BASES = ", ".join(f"`{HOST}{base}`" for base in (CANONICAL, *ALIASES))
+# Title and summary, where, by which price list, what is asked, and the answer's description.
+LANGUAGE: tuple[tuple[str, str, str, str, Mapping[str, object], Mapping[str, Any]], ...] = (
+    ("Chat", "A conversation goes on; in server-sent events with `stream`.", "/api/v1/phaya-gpt/chat/completions",
+     CHAT, CHAT_EXAMPLE, FLAT_CHAT),
+    ("Embeddings", "Texts as vectors.", "/api/v1/embedding/create", EMBEDDING, EMBEDDING_EXAMPLE, OWN_EMBEDDING),
+    ("Chat, as OpenAI has it", f"For its SDKs, with any of the base URLs {BASES}.", f"{CANONICAL}/chat/completions",
+     CHAT, OPENAI_CHAT_EXAMPLE, OPENAI_CHAT),
+    ("Responses, as OpenAI has them", "At the same bases; in typed events with `stream`.", f"{CANONICAL}/responses",
+     CHAT, RESPONSE_EXAMPLE, OPENAI_RESPONSE),
+    ("Embeddings, as OpenAI has them", "At the same bases.", f"{CANONICAL}/embeddings",
+     EMBEDDING, EMBEDDING_EXAMPLE, OPENAI_EMBEDDINGS),
+)
+
+
+def _language() -> Iterator[str]:
+    yield "# Language models"
+    yield ""
+    yield "The most that a call can cost is set aside before it is made, and what it used is charged at its end. The"
+    yield "fields are in `/openapi.json`, models and prices at `/v1/models` and `/api/v1/phaya-gpt/pricing`."
+    yield ""
+    for title, summary, path, prices, example, described in LANGUAGE:
+        rates = ", ".join(f"{rate} {name}" for name, rate in PRICE_LISTS[prices].items() if float(rate))
+        yield f"## {title}"
+        yield ""
+        yield summary
+        yield ""
+        yield f"- `POST {path}`"
+        yield ""
+        yield f"**Price** for a million tokens: {rates}. Other models than the default cost their provider's list price."
+        yield ""
+        yield "A request:"
+        yield from _json(dict(example))
+        yield "The answer:"
+        yield from _json(described["content"]["application/json"]["example"])
 
 
 BAR = r"\|"
