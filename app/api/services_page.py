@@ -76,7 +76,7 @@ def _language() -> Iterator[str]:
         yield ""
         yield f"- `POST {path}`"
         yield ""
-        yield f"**Price** for a million tokens: {rates}. Other models than the default cost their provider's list price."
+        yield f"**Price** for a million tokens: {rates}. All but the default model cost their provider's list price."
         yield ""
         yield "A request:"
         yield from _json(dict(example))
