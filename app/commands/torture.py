@@ -16,7 +16,7 @@ SHOW_MOST = 20
 @click.option("--seeds", default=1, show_default=True, help="So many seeds, one after the other.")
 @click.option("--jobs", type=click.IntRange(1), default=2_000, show_default=True, help="Orders that clients place.")
 @click.option("--kills", type=click.IntRange(0), default=60, show_default=True, help="Kills and freezes among them.")
-@click.option("--per-s", type=click.FloatRange(0.1), default=12.0, show_default=True, help="Orders in a second.")
+@click.option("--per-s", type=click.FloatRange(0.1), default=20.0, show_default=True, help="Orders in a second.")
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Keep everything in this folder, logs and all."
 )
