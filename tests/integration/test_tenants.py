@@ -14,6 +14,8 @@ from app.catalog.model import Service
 from app.config import Settings
 from app.db.engine import Database
 from app.db.ids import new_id
+from app.files.models import FileRole
+from app.files.register import add_file
 from app.main import create_app
 from app.services.job_writer import JobWriter
 from tests.factories import make_key, make_tenant, new_job
@@ -118,13 +120,19 @@ NO_SUCH = {"public": 404, "admin": 403, "callback": 200}
 
 
 async def ids_of(database: Database, owner: Person) -> list[str]:
-    """All that can be named of somebody's: account, key, job, hold and entry."""
+    """All that can be named of somebody's: account, key, job, hold, entry, grant and file."""
     rows = """
-        SELECT j.account_id, j.key_id, j.id, h.id, e.id
-        FROM jobs j JOIN holds h ON h.job_id = j.id JOIN ledger_entries e ON e.job_id = j.id WHERE j.id = :job
+        SELECT j.account_id, j.key_id, j.id, h.id, e.id, g.id
+        FROM jobs j JOIN holds h ON h.job_id = j.id JOIN ledger_entries e ON e.job_id = j.id
+        JOIN ledger_entries g ON g.account_id = j.account_id AND g.kind = 'topup' WHERE j.id = :job
     """
-    async with database.statement() as db:
-        return [str(it) for it in (await db.execute(text(rows), {"job": owner.job_id})).one()]
+    async with database.transaction() as db:
+        named = (await db.execute(text(rows), {"job": owner.job_id})).one()
+        file = await add_file(
+            db, account_id=named[0], job_id=named[2], role=FileRole.RESULT, storage_key="a", filename="a",
+            content_type="image/png", size=1, sha256=b"", media={},
+        )
+    return [str(it) for it in (*named, file.id)]
 
 
 def kind_of(path: str) -> str:
