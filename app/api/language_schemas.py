@@ -106,7 +106,11 @@ FLAT_CHAT = answer(
     {
         "success": {"const": True}, "id": {"type": "string"}, "model": {"type": "string"},
         "message": {
-            "type": "object", "properties": {"role": {"const": "assistant"}, "content": {"type": "string"}},
+            "type": "object",
+            "properties": {
+                "role": {"const": "assistant"}, "content": {"type": "string"},
+                "annotations": {"type": "array", "items": {"type": "object"}, "description": "What a search found"},
+            },
             "required": ["role", "content"],
         },
         "usage": CHAT_USAGE, "credits_used": CREDITS, "finish_reason": {"type": "string"},

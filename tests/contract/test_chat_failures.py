@@ -145,7 +145,7 @@ def test_the_late_word_of_a_process_that_stood_still_does_not_keep_a_lost_call_f
     client = impatient.client("1")
     client.http.post(CHAT, json=says("Hello [[sandbox:lost-answer]]"))
     late = """UPDATE job_attempts SET outcome = 'accepted', task_id = 'gen-nobody', answered_at = now()
-               WHERE job_id = :id RETURNING id"""
+               WHERE job_id = :id AND outcome = 'lost' RETURNING id"""
 
     assert len(impatient.rows(late, id=last_job(impatient, client)["id"])) == 1
 
