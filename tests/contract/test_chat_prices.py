@@ -81,7 +81,7 @@ def test_rates_of_models_are_listed_beside_the_others(stack: Stack) -> None:
 
 def test_a_call_that_the_operator_ends_is_not_charged(stack: Stack) -> None:
     client = stack.client("10")
-    with opened(client, "Tell me about the sea [[sandbox:slow=3]]") as lines:
+    with opened(client, "Tell me about the sea [[sandbox:slow=20]]") as lines:
         job_id = last_job(stack, client)["id"]
         admin = stack.client("0", scopes=["admin"])
         answer = admin.http.post(f"/api/v1/admin/jobs/{job_id}/cancel")
