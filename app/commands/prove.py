@@ -13,6 +13,7 @@ PROOFS: Mapping[str, tuple[str, ...]] = {
     "keys": ("pytest", "--long", "-s", "tests/e2e/test_many_keys.py"),
     "histories": ("pytest", "--long", "tests/integration/test_money_machine.py"),
     "fuzz": ("pytest", "--hypothesis-profile=long", "--timeout=900", "tests/security/test_fuzz.py"),
+    "secrets": ("pytest", "--long", "tests/security/test_secrets_stay.py"),
     "bench": ("app.cli", "bench"),
     "torture": ("app.cli", "torture", "--seeds"),
 }
@@ -29,6 +30,7 @@ def prove(seeds: int, only: tuple[str, ...]) -> None:
     keys       1,000 idempotency keys x 20 posts at once are one job and one debit each
     histories  made-up histories of jobs and money, against a model
     fuzz       every operation of /openapi.json is asked, well and badly, and answers as described
+    secrets    10,000 lines of a log hold none
     bench      how fast it is, with an audit at the end
     torture    whole stacks, killed and frozen, lose nothing
     """

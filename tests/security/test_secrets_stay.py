@@ -1,5 +1,6 @@
 """A stack that logs all it can is driven through success and failure, and then searched for what nobody may find."""
 
+import os
 import re
 import threading
 import time
@@ -25,8 +26,6 @@ GUESSED = "pk_" + "guess" * 8
 SECRETS = {**PROVIDERS, "a prompt": PROMPT, "a signed address": SIGNED, "a key that is none": GUESSED}
 CALLS, CALLS_LONG = 100, 10_000
 LINES, LINES_LONG = 100, 10_000
-# Asked once by the wheel that brings FFmpeg, before any file is near.
-ASKS_VERSION = b"\0-version\0"
 TOOLS = (b"app.media.jail.keeper", b"ytdlp_child", b"probe_child", b"ffmpeg")
 
 pytestmark = pytest.mark.timeout(600)
@@ -69,7 +68,7 @@ def watched(seen: Seen) -> Iterator[None]:
                 try:
                     command = (process / "cmdline").read_bytes()
                     seen.commands.add(command)
-                    if any(tool in command for tool in TOOLS) and not command.endswith(ASKS_VERSION):
+                    if any(tool in command for tool in TOOLS) and is_ours(process):
                         seen.environments[command] = (process / "environ").read_bytes()
                 except OSError:  # it is gone
                     continue
@@ -81,6 +80,15 @@ def watched(seen: Seen) -> Iterator[None]:
     finally:
         ends.set()
         thread.join()
+
+
+def is_ours(process: Path) -> bool:
+    """Whether the process was started below this one: other stacks may run beside."""
+    while (parent := (process / "stat").read_text().rpartition(")")[2].split()[1]) not in ("0", "1"):
+        if int(parent) == os.getpid():
+            return True
+        process = process.with_name(parent)
+    return False
 
 
 def bodies(file_url: str) -> list[tuple[str, Mapping[str, object]]]:
