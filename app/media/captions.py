@@ -26,6 +26,8 @@ LINES_MOST = 2
 # A pause this long ends a caption; nobody reads on over it.
 PAUSE_S = 1.2
 LINGER_S = 0.4
+# Categories of Unicode: emoji, surrogates, private use, unassigned, control and format characters, line ends.
+NOT_DRAWN = ("So", "Cs", "Co", "Cn", "Cc", "Cf", "Zl", "Zp")
 POP = r"\fad(80,0)\fscx60\fscy60\t(0,100,\fscx112\fscy112)\t(100,180,\fscx100\fscy100)"
 
 HEAD = """[Script Info]
@@ -100,13 +102,14 @@ def lay_fonts(folder: Path) -> None:
 
 def drawable(text: str) -> str:
     """The text without what the font has no picture for (emoji, control characters)."""
-    kept = (c for c in text if unicodedata.category(c) not in ("So", "Cs", "Co", "Cn", "Cc", "Cf") or c == " ")
+    kept = (c for c in text if unicodedata.category(c) not in NOT_DRAWN)
     return "".join(kept)
 
 
 def width_of(text: str, frame: Frame) -> float:
     """Pixels that a text takes when drawn."""
-    return float(_font(frame.size).getlength(text.rstrip()))
+    # The shaper refuses a text with a line end in it.
+    return float(_font(frame.size).getlength(drawable(text).rstrip()))
 
 
 def lay_out(words: Sequence[Span], frame: Frame) -> list[Caption]:
