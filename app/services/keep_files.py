@@ -28,9 +28,14 @@ class Bytes:
     sha256: str
 
 
-async def keep_bytes(broker: Broker, path: Path, *, kinds: Kinds, size: int, sha256: str) -> Bytes:
-    """Probe a file and store its bytes durably. Raises UnsupportedMedia for what `kinds` does not name."""
-    media = await probe(path, kinds=kinds)
+async def keep_bytes(
+    broker: Broker, path: Path, *, kinds: Kinds, size: int, sha256: str, media: MediaInfo | None = None
+) -> Bytes:
+    """Probe a file and store its bytes durably. Raises UnsupportedMedia for what `kinds` does not name.
+
+    `media` is what a probe for these kinds has said of it already, where one was made.
+    """
+    media = media or await probe(path, kinds=kinds)
     key = new_key(register.SUFFIXES.get(media.content_type, ""))
     await broker.storage.put(key, path, content_type=media.content_type)
     return Bytes(key, media, size, sha256)
@@ -59,12 +64,13 @@ async def keep_file(
     size: int,
     sha256: str,
     job_id: UUID | None = None,
+    media: MediaInfo | None = None,
 ) -> StoredFile:
-    """Probe a file, store its bytes durably, then register it. Raises UnsupportedMedia for what `kinds` does not name.
+    """As `keep_bytes`, then register it. Raises UnsupportedMedia for what `kinds` does not name.
 
     Bytes whose registration fails are left in the store without an address; nobody can reach them.
     """
-    stored = await keep_bytes(broker, path, kinds=kinds, size=size, sha256=sha256)
+    stored = await keep_bytes(broker, path, kinds=kinds, size=size, sha256=sha256, media=media)
     keep_days = INPUT_KEEP_DAYS if role is FileRole.INPUT else broker.settings.retention_days
     async with broker.db.transaction() as db:
         return await register_bytes(

@@ -12,8 +12,7 @@ from app.catalog.model import Made, Service
 from app.errors import UnsupportedMedia
 from app.files.models import FileRole, StoredFile
 from app.jobs.models import Job
-from app.media.formats import Kinds
-from app.media.probe import probe
+from app.media.probe import MediaInfo, probe
 from app.media.process import work_folder
 from app.media.refit import refit
 from app.providers.port import Outputs
@@ -41,19 +40,18 @@ async def store_outputs(broker: Broker, job: Job, outputs: Outputs) -> None:
         if service.finish is not None and paths:
             async with broker.places.remaking:
                 paths = list(await service.finish(service.request.model_validate(job.request), paths, folder))
-        if Kinds.VIDEO in service.result_kinds:
-            paths = [await _playable(broker, service, path) for path in paths]
-        files = [await _keep(broker, job, service, path) for path in paths]
+        files = [await _keep_playable(broker, job, service, path) for path in paths]
     await _succeed(broker, job, files, values)
 
 
-async def _playable(broker: Broker, service: Service, path: Path) -> Path:
-    """The file, or for a film that not every player takes the same as MP4 with H.264 and AAC (contract 1.9)."""
+async def _keep_playable(broker: Broker, job: Job, service: Service, path: Path) -> StoredFile:
+    """Keep the file, or of a film that not every player takes the same as MP4 with H.264 and AAC (contract 1.9)."""
     media = await probe(path, kinds=service.result_kinds)
     if not media.has_video or media.plays_everywhere:
-        return path
+        return await _keep(broker, job, service, path, media)
     async with broker.places.remaking:
-        return (await refit(path, media, limit_bytes=service.result_limit_bytes)).path
+        made = await refit(path, media, limit_bytes=service.result_limit_bytes)
+    return await _keep(broker, job, service, made.path)
 
 
 async def store_made(broker: Broker, job: Job, made: Made) -> None:
@@ -66,11 +64,13 @@ async def store_made(broker: Broker, job: Job, made: Made) -> None:
     await _succeed(broker, job, files, made.values, credits=made.credits, further_credits=made.further_credits)
 
 
-async def _keep(broker: Broker, job: Job, service: Service, path: Path) -> StoredFile:
+async def _keep(
+    broker: Broker, job: Job, service: Service, path: Path, media: MediaInfo | None = None
+) -> StoredFile:
     size, sha256 = await asyncio.to_thread(_measure, path)
     return await keep_file(
         broker, path, account_id=job.account_id, job_id=job.id, role=FileRole.RESULT, kinds=service.result_kinds,
-        name=service.id, size=size, sha256=sha256,
+        name=service.id, size=size, sha256=sha256, media=media,
     )
 
 
