@@ -53,22 +53,34 @@ def canary() -> Iterator[Canary]:
 
 
 @contextmanager
-def watched_readers() -> Iterator[Callable[[], int]]:
-    """Yields what answers the most bytes that any process had in memory that reads strangers' files."""
-    peak, ended = 0, threading.Event()
+def meanwhile(act: Callable[[], None], *, every_s: float) -> Iterator[None]:
+    """Act again and again, in a thread, until the block ends."""
+    ended = threading.Event()
 
-    def watch() -> None:
-        nonlocal peak
-        while not ended.wait(LOOK_EVERY_S):
-            peak = max(peak, *_readers(), 0)
+    def keep_acting() -> None:
+        while not ended.wait(every_s):
+            act()
 
-    thread = threading.Thread(target=watch, name="memory")
+    thread = threading.Thread(target=keep_acting, name="meanwhile")
     thread.start()
     try:
-        yield lambda: peak
+        yield
     finally:
         ended.set()
         thread.join()
+
+
+@contextmanager
+def watched_readers() -> Iterator[Callable[[], int]]:
+    """Yields what answers the most bytes that any process had in memory that reads strangers' files."""
+    peak = 0
+
+    def look() -> None:
+        nonlocal peak
+        peak = max(peak, *_readers(), 0)
+
+    with meanwhile(look, every_s=LOOK_EVERY_S):
+        yield lambda: peak
 
 
 def _readers() -> Iterator[int]:

@@ -3,12 +3,14 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 
 from app.api import connection
 from tests.asking import balance
+from tests.security.conftest import meanwhile
 from tests.stack import Client, Stack, anonymous
 
 LOOK_S = 0.3
@@ -46,25 +48,10 @@ def answer_on(line: socket.socket) -> bytes:
     return answer
 
 
-@contextmanager
-def dripping(line: socket.socket, drop: bytes) -> Iterator[None]:
-    """A drop every 50 ms, until the block ends or the other side hangs up."""
-    ends = threading.Event()
-
-    def drip() -> None:
-        try:
-            while not ends.wait(0.05):
-                line.sendall(drop)
-        except OSError:
-            return
-
-    thread = threading.Thread(target=drip)
-    thread.start()
-    try:
-        yield
-    finally:
-        ends.set()
-        thread.join()
+def drip(line: socket.socket, drop: bytes) -> None:
+    """Send one drop, unless the other side has hung up."""
+    with suppress(OSError):
+        line.sendall(drop)
 
 
 @pytest.mark.parametrize(("begun", "drop"), [
@@ -73,7 +60,10 @@ def dripping(line: socket.socket, drop: bytes) -> Iterator[None]:
     (HEAD + b"authorization: Bearer KEY\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
 ])
 def test_who_dawdles_is_let_go_and_keeps_nobody(stack: Stack, client: Client, begun: bytes, drop: bytes) -> None:
-    with connected(stack, begun.replace(b"KEY", client.secret.encode())) as line, dripping(line, drop):
+    with (
+        connected(stack, begun.replace(b"KEY", client.secret.encode())) as line,
+        meanwhile(partial(drip, line, drop), every_s=0.05),
+    ):
         assert balance(client) == 100
 
         assert b" 200 " not in answer_on(line)

@@ -2,12 +2,12 @@
 
 import os
 import re
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from app.sandbox.server import running as running_sandbox
 from tests.contract.chatting import says
 from tests.examples import make_file
 from tests.integration.test_up import Up, running
+from tests.security.conftest import meanwhile
 from tests.stack import FAST_SANDBOX
 
 PROVIDERS = {name: f"{name}-provider-key-5up3r53cr3t" for name in ("kie", "openrouter", "gemini", "whisper")}
@@ -57,29 +58,14 @@ def environment(sandbox: str) -> dict[str, str]:
     }
 
 
-@contextmanager
-def watched(seen: Seen) -> Iterator[None]:
-    """Read, again and again, what the machine shows of its processes, and of our tools what they were given."""
-    ends = threading.Event()
-
-    def look() -> None:
-        while not ends.wait(0.02):
-            for process in Path("/proc").glob("[0-9]*"):
-                try:
-                    command = (process / "cmdline").read_bytes()
-                    seen.commands.add(command)
-                    if any(tool in command for tool in TOOLS) and is_ours(process):
-                        seen.environments[command] = (process / "environ").read_bytes()
-                except OSError:  # it is gone
-                    continue
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield
-    finally:
-        ends.set()
-        thread.join()
+def look_around(seen: Seen) -> None:
+    """Read what the machine shows of its processes, and of our tools what they were given."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it is gone
+            command = (process / "cmdline").read_bytes()
+            seen.commands.add(command)
+            if any(tool in command for tool in TOOLS) and is_ours(process):
+                seen.environments[command] = (process / "environ").read_bytes()
 
 
 def is_ours(process: Path) -> bool:
@@ -148,7 +134,7 @@ def until_ended(http: httpx.Client, job: str, admin: Mapping[str, str]) -> str:
 def seen(tmp_path_factory: pytest.TempPathFactory, *, is_long: bool) -> Seen:
     """All that is to be seen of such a stack, from its start to its end."""
     data, found = tmp_path_factory.mktemp("secrets") / "data", Seen()
-    with running_sandbox(FAST_SANDBOX) as sandbox, watched(found):
+    with running_sandbox(FAST_SANDBOX) as sandbox, meanwhile(partial(look_around, found), every_s=0.02):
         with running(data, "--no-sandbox", **environment(sandbox)) as up:
             upload = httpx.post(
                 f"{sandbox}/kie/api/file-stream-upload", headers={"Authorization": "Bearer somebody"},
