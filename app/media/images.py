@@ -7,6 +7,8 @@ from pathlib import Path
 from PIL import Image
 from PIL.ExifTags import Base
 
+from app.media.found import Unusable
+
 SIDE = 16_384
 PIXELS = 8_192 * 6_144  # the largest pictures of telephones; two copies of four bytes each fit into the jail
 PIXELS_OF_ANIMATIONS = 6_000 * 4_000  # their decoders hold four copies
@@ -16,10 +18,6 @@ ANIMATIONS = ("gif", "webp")
 ROTATIONS = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 
 Image.MAX_IMAGE_PIXELS = None  # our own bound is lower, and an error rather than a warning
-
-
-class Unusable(Exception):
-    """The file cannot be used; the message is safe for the client."""
 
 
 def open_image(path: Path, container: str) -> Image.Image:

@@ -1,10 +1,10 @@
 """A provider's keys taking turns in a process, without those that rest."""
 
-import time
 from collections.abc import Collection
 from itertools import cycle
 
 from app.db.engine import Database
+from app.db.remembered import Remembered
 from app.errors import Unavailable
 from app.jobs import queries
 from app.providers.port import ProviderKey
@@ -21,21 +21,21 @@ class KeyTurns:
         self._provider = provider
         self._count = len(keys)
         self._turns = cycle(keys)
-        self._resting: set[str] = set()
-        self._read_at = float("-inf")
+        self._resting = Remembered(self._read, fresh_s=FRESH_S)
 
     async def pick(self, *, tried: Collection[str] = ()) -> ProviderKey:
         """The next key that neither rests nor was tried. Raises Unavailable when there is none."""
-        if time.monotonic() - self._read_at > FRESH_S:
-            self._read_at = time.monotonic()
-            async with self._db.statement() as db:
-                self._resting = await queries.resting_keys(db, self._provider)
+        resting = await self._resting.get()
         for _ in range(self._count):
             key = next(self._turns)
-            if key.fingerprint not in self._resting and key.fingerprint not in tried:
+            if key.fingerprint not in resting and key.fingerprint not in tried:
                 return key
         raise Unavailable("The provider is not available on this server at the moment")
 
     def forget(self) -> None:
         """A key was put to rest: look again before the next call."""
-        self._read_at = float("-inf")
+        self._resting.forget()
+
+    async def _read(self) -> set[str]:
+        async with self._db.statement() as db:
+            return await queries.resting_keys(db, self._provider)

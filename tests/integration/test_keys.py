@@ -4,17 +4,20 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from app.accounts.keys import ALL_SERVICES
 from app.config import Settings
 from app.db.engine import Database
 from app.services.accounts import create_key, revoke_key
+from app.services.authenticate import FRESH_S, KeyCache
 from app.services.guesses import FREE, PER_SECOND
 from tests.factories import make_key, make_tenant
 from tests.serving import api
@@ -123,6 +126,28 @@ async def test_a_revoked_key_is_refused_by_every_process_within_a_second(
             await asyncio.sleep(0.01)
 
         assert list(answers) == [401, 401]
+
+
+async def test_a_key_that_is_in_use_makes_nobody_wait(database: Database) -> None:
+    secret, cache = await key_of(database), KeyCache(database)
+
+    @asynccontextmanager
+    async def postgres_is_slow() -> AsyncIterator[None]:
+        async with database.transaction() as db:
+            await db.execute(text("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE"))
+            yield
+
+    await cache.find(secret)
+    for _ in range(3):
+        await asyncio.sleep(FRESH_S * 0.6)
+        async with postgres_is_slow(), asyncio.timeout(FRESH_S * 0.1):
+            assert await cache.find(secret)
+
+    await asyncio.sleep(FRESH_S * 1.1)
+    async with postgres_is_slow():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(FRESH_S * 0.1):
+                await cache.find(secret)
 
 
 @pytest.mark.parametrize(("scopes", "route", "wanted"), [

@@ -27,7 +27,7 @@ GUESSED = "pk_" + "guess" * 8
 SECRETS = {**PROVIDERS, "a prompt": PROMPT, "a signed address": SIGNED, "a key that is none": GUESSED}
 CALLS, CALLS_LONG = 100, 10_000
 LINES, LINES_LONG = 100, 10_000
-TOOLS = (b"app.media.jail.keeper", b"ytdlp_child", b"probe_child", b"ffmpeg")
+TOOLS = (b"app.media.jail.keeper", b"ytdlp_child", b"probe_image_child", b"probe_film_child", b"ffmpeg")
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -1,16 +1,14 @@
-"""Reads one file in the jail and tells what is in it, as one line of JSON. Run by app.media.probe.
+"""Reads one film or sound in the jail, with FFmpeg's libraries. Run by app.media.probe.
 
-Every byte that is claimed is looked at: pictures are decoded whole, films and sounds are walked to their last packet
-and their first frames decoded. Whatever it raises means that the file is damaged.
+It walks to the last packet of each stream and decodes the first frames. Whatever it raises means that the file is
+damaged.
 """
 
-import json
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NoReturn, TypedDict
+from typing import NoReturn
 
 import av
 from av.audio.stream import AudioStream
@@ -20,10 +18,10 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import ImageSequence
 
 from app.media.formats import DECODERS, FORMATS, Kinds
-from app.media.images import ROTATIONS, Unusable, check_size, open_image, orientation
+from app.media.found import Found, Unusable, tell
+from app.media.images import check_size
 
 STREAMS = 16
 DECODED_PACKETS = 200  # in which a first frame must be found
@@ -31,44 +29,6 @@ MISSING_S = 1.0
 MISSING_SHARE = 0.1
 # These tell the length of what they hold when they were finished; the others guess or leave it open.
 CONTAINERS_WITH_LENGTH = frozenset({"mp4", "mov", "m4a", "webm", "mkv"})
-
-
-class Found(TypedDict, total=False):
-    """What app.media.probe.MediaInfo is made of."""
-
-    refused: str
-    width: int
-    height: int
-    rotation: int
-    frames: int
-    fps: float
-    duration_s: float
-    video_codec: str
-    audio_codec: str
-
-
-def main() -> None:
-    """Probe the file in argv as the container in argv."""
-    path, container = Path(sys.argv[1]), sys.argv[2]
-    try:
-        found = probe_image(path, container) if FORMATS[container].kind is Kinds.IMAGE else probe_film(path, container)
-    except Unusable as error:
-        found = {"refused": str(error)}
-    sys.stdout.write(json.dumps(found))
-
-
-def probe_image(path: Path, container: str) -> Found:
-    """Decode every frame of a picture. Width and height are those of the upright picture."""
-    with open_image(path, container) as image:
-        turn = orientation(image)
-        width, height = image.size if ROTATIONS.get(turn, 0) in (0, 180) else image.size[::-1]
-        frames, milliseconds = 0, 0.0
-        for frame in ImageSequence.Iterator(image):
-            frame.load()
-            frames += 1
-            milliseconds += frame.info.get("duration", 0)
-    found = Found(width=width, height=height, rotation=ROTATIONS.get(turn, 0), frames=frames)
-    return found | Found(duration_s=milliseconds / 1000) if frames > 1 else found
 
 
 def probe_film(path: Path, container: str) -> Found:
@@ -161,4 +121,4 @@ def _describe(video: Track | None, audio: Track | None) -> Found:
 
 
 if __name__ == "__main__":
-    main()
+    tell(probe_film)
