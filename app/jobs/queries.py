@@ -95,13 +95,15 @@ async def lock_lane(db: AsyncSession, lane: str) -> None:
     await db.execute(select(Lane.lane).where(Lane.lane == lane).with_for_update())
 
 
+# Whoever waited for the lane has an older now() than the one before him wrote down: then there is nothing to take.
 TAKE_QUERIES = text("""
 WITH paced AS (
     SELECT greatest(query_at, now() - CAST(:burst AS int) * CAST(:interval AS interval)) AS from_at FROM lanes
      WHERE lane = :lane
 ), taken AS (
-    SELECT least(:wanted, floor(extract(epoch FROM now() - from_at)
-                                / extract(epoch FROM CAST(:interval AS interval)))::int) AS count, from_at FROM paced
+    SELECT least(:wanted, greatest(0, floor(extract(epoch FROM now() - from_at)
+                                            / extract(epoch FROM CAST(:interval AS interval)))::int)) AS count, from_at
+      FROM paced
 )
 UPDATE lanes SET query_at = taken.from_at + taken.count * CAST(:interval AS interval) FROM taken
  WHERE lane = :lane RETURNING taken.count
