@@ -19,8 +19,13 @@ from app.errors import DatabaseAway
 # Classes of SQLSTATE that speak of the server and not of the statement: connection, log-in, database, resources,
 # operator's acts.
 OUTAGES = ("08", "28", "3D", "53", "57")
+OUTAGE_ERRORS = (
+    PoolExhausted, ConnectionError, TimeoutError, gaierror, asyncpg.InterfaceError, asyncpg.InternalClientError
+)  # fmt: skip
 # What a server says that has become a standby, or waits for its disk, when it is to write.
 READ_ONLY = "25006"
+# Others were in the way, for too long or each in the other's: the statement did nothing and may be sent again.
+IN_THE_WAY = ("40P01", "55P03")
 # A statement that hangs must not hold a pool's place for ever: the server ends it after this long.
 STATEMENT_S = 30
 # From a server that is gone without a word not even that comes.
@@ -43,9 +48,7 @@ def is_outage(error: BaseException) -> bool:
         return error.connection_invalidated or is_outage(error.orig or Exception())
     state = getattr(error, "sqlstate", None)
     # A connection that cannot be made is not wrapped by SQLAlchemy.
-    return (isinstance(state, str) and state.startswith(OUTAGES)) or isinstance(
-        error, PoolExhausted | ConnectionError | TimeoutError | gaierror | asyncpg.InterfaceError
-    )
+    return (isinstance(state, str) and state.startswith(OUTAGES + IN_THE_WAY)) or isinstance(error, OUTAGE_ERRORS)
 
 
 @asynccontextmanager
@@ -59,9 +62,11 @@ async def _named_outages() -> AsyncIterator[None]:
         raise DatabaseAway("The database does not answer; try again") from cause
 
 
-def _leave_standby(context: ExceptionContext) -> None:
-    """After a fail-over, have the pool connect anew: what it holds leads to the server that was demoted."""
-    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+def _leave(context: ExceptionContext) -> None:
+    """Have the pool connect anew where what it holds leads to a server that was demoted, or that said goodbye and did
+    not hang up yet (asyncpg then takes itself to be busy)."""
+    error = context.original_exception
+    if getattr(error, "sqlstate", None) == READ_ONLY or isinstance(error.__cause__, asyncpg.InternalClientError):
         context.is_disconnect = True
 
 
@@ -92,7 +97,7 @@ class Database:
                 },
             },
         )
-        event.listen(self.engine.sync_engine, "handle_error", _leave_standby)
+        event.listen(self.engine.sync_engine, "handle_error", _leave)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager

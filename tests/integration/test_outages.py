@@ -2,17 +2,22 @@
 invites to try again, and whoever tries again has what was asked for once."""
 
 import asyncio
+import math
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import text
+from pydantic import PostgresDsn
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Settings
 from app.db.engine import Database
@@ -50,6 +55,113 @@ async def test_a_mistake_in_a_statement_is_no_outage(database: Database) -> None
         async with database.statement() as db:
             await db.execute(text("SELECT * FROM no_such_table"))
     assert not isinstance(mistake.value, DatabaseAway)
+
+
+# What Postgres writes to its clients before it stops, as the protocol has it, and how it ends an answer.
+GOODBYE = b"E\0\0\0\x4fSFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+ENDS_AN_ANSWER = b"Z\0\0\0\x05"
+
+
+class Relay:
+    """Another way to the database: a server that can say goodbye before it hangs up, by itself after some `answers`."""
+
+    def __init__(self, url: PostgresDsn) -> None:
+        self._server = make_url(str(url))
+        self.clients: list[asyncio.StreamWriter] = []
+        self.answers = math.inf
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[str]:
+        """The address of the database by this way."""
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as listener:
+            here = self._server.set(host="127.0.0.1", port=listener.sockets[0].getsockname()[1])
+            yield here.render_as_string(hide_password=False)
+            for client in self.clients:
+                client.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.clients.append(writer)
+        back, forth = await asyncio.open_connection(self._server.host, self._server.port)
+        await asyncio.gather(self._copy(reader, forth), self._copy(back, writer))
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers = 0
+        while piece := await reader.read(65_536):
+            answers += ENDS_AN_ANSWER in piece[-6:]
+            writer.write(piece + GOODBYE if answers == self.answers else piece)
+        writer.close()
+
+
+Begin = Callable[[Database], AbstractAsyncContextManager[AsyncSession]]
+
+
+async def ask(database: Database, begin: Begin) -> None:
+    async with begin(database) as db:
+        assert await db.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize("begin", [Database.statement, Database.transaction])
+async def test_a_server_that_said_goodbye_is_away_though_it_did_not_hang_up_yet(
+    settings: Settings, begin: Begin
+) -> None:
+    relay = Relay(settings.database_url)
+    async with relay.opened() as url:
+        database = Database(settings.model_copy(update={"database_url": url}))
+        await ask(database, begin)
+        relay.clients[0].write(GOODBYE)
+        await asyncio.sleep(0.1)
+
+        with pytest.raises(DatabaseAway):
+            await ask(database, begin)
+
+        await ask(database, begin)
+        assert len(relay.clients) == 2
+        await database.close()
+
+
+@pytest.mark.parametrize("begin", [Database.statement, Database.transaction])
+async def test_whenever_a_server_says_goodbye_to_a_new_connection_it_is_away(
+    settings: Settings, begin: Begin
+) -> None:
+    relay = Relay(settings.database_url)
+    async with relay.opened() as url:
+        for answers in count(1):
+            relay.answers = answers
+            database = Database(settings.model_copy(update={"database_url": url}))
+            try:
+                await ask(database, begin)
+                break  # It was asked less often than that.
+            except DatabaseAway:
+                pass
+            finally:
+                await database.close()
+    assert answers > 5
+
+
+async def test_who_waits_too_long_for_another_is_told_to_come_again(database: Database) -> None:
+    await make_tenant(database)
+    touch = text("UPDATE balances SET version = version + 100")
+    async with database.transaction() as other:
+        await other.execute(touch)
+        with pytest.raises(DatabaseAway):
+            async with database.transaction() as db:
+                await db.execute(text("SET LOCAL lock_timeout = '50ms'"))
+                await db.execute(touch)
+
+
+async def test_of_two_who_wait_for_each_other_one_is_told_to_come_again(database: Database) -> None:
+    tenants = [(await make_tenant(database)).account_id for _ in range(2)]
+    both = asyncio.Barrier(2)
+
+    async def touch_all(accounts: Sequence[UUID]) -> None:
+        async with database.transaction() as db:
+            for account in accounts:
+                await db.execute(text("UPDATE balances SET version = 9 WHERE account_id = :id"), {"id": account})
+                if account == accounts[0]:
+                    await both.wait()
+
+    ends = await asyncio.gather(touch_all(tenants), touch_all(tenants[::-1]), return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["DatabaseAway", "NoneType"]
 
 
 async def test_while_postgres_is_away_the_api_answers_503(settings: Settings) -> None:
