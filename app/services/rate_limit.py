@@ -5,10 +5,11 @@ wrong by at most a bundle for each process; at the default limit a bundle is one
 process knows to be used it tells Redis with every question: a minute that began goes on after Redis was wiped or away.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
@@ -55,11 +56,14 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Window:
-    """What this process knows of a key's minute: tokens in hand, how many were used by all, and when it ends."""
+    """What this process knows of a key's minute: tokens in hand, how many were used by all, and when it ends; and how
+    many requests wait for tokens that one of them is asking Redis for."""
 
     tokens: int
     used: int
     ends_at: float
+    waiting: int = 0
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class RateLimiter:
@@ -100,9 +104,18 @@ class RateLimiter:
         return Verdict(is_allowed, limit, remaining, reset_s)
 
     async def _refill(self, key_id: UUID, window: _Window, limit: int) -> None:
-        """Put tokens into the window, unless all are used. Others may do the same while we wait for Redis."""
+        """Put tokens into the window, unless all are used: one asks for all who wait."""
+        window.waiting += 1
+        try:
+            async with window.asking:
+                if window.tokens == 0 and window.used < limit:
+                    await self._ask(key_id, window, limit)
+        finally:
+            window.waiting -= 1
+
+    async def _ask(self, key_id: UUID, window: _Window, limit: int) -> None:
         now = time.monotonic()
-        bundle = max(1, limit // BUNDLES)
+        bundle = max(window.waiting, limit // BUNDLES)
         if now < self._rests_until:
             _refill_here(window, bundle, limit)
             return

@@ -70,6 +70,17 @@ async def test_a_high_limit_is_wrong_by_a_bundle_for_each_process_at_most(servic
         await limiter.close()
 
 
+async def test_a_burst_in_one_process_leaves_the_others_their_share(services: Services) -> None:
+    busy, other = [patient(services) for _ in range(2)]
+    key_id = new_id()
+
+    await asyncio.gather(*(busy.check(key_id, 10_000) for _ in range(500)))
+
+    assert (await other.check(key_id, 10_000)).remaining >= 10_000 - 500 - 3 * 100
+    await busy.close()
+    await other.close()
+
+
 async def test_what_is_left_counts_down_to_nothing(limiter: RateLimiter) -> None:
     key_id = new_id()
 
