@@ -8,10 +8,17 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.api import callbacks, files, health, media, metrics, user
 from app.api.admin import routes as admin_routes
-from app.api.answers import answer_app_error, answer_crash, answer_http_error, answer_validation_error
+from app.api.answers import (
+    answer_app_error,
+    answer_crash,
+    answer_http_error,
+    answer_nobody,
+    answer_validation_error,
+)
 from app.api.edge import Edge
 from app.api.embedding import embedding_routes
 from app.api.generation import generation_routes
@@ -54,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(AppError, answer_app_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)
+    app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.add_exception_handler(Exception, answer_crash)
     if settings.cors_origins:
         app.add_middleware(

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from app.api.edge import CUT_SHORT
 from app.api.openai_errors import openai_error, openai_error_of, openai_status, speaks_openai
 from app.errors import AppError, DatabaseAway, FieldError, InsufficientCredits, Invalid, InvalidKey, TooManyRequests
 
@@ -92,6 +93,11 @@ async def answer_validation_error(request: Request, error: Exception) -> Respons
     """Render what FastAPI's own parameters refuse."""
     assert isinstance(error, RequestValidationError)
     return await answer_app_error(request, invalid(error))
+
+
+async def answer_nobody(_request: Request, _error: Exception) -> Response:
+    """The client hung up before its request was whole. This is what is counted; nobody hears it."""
+    return Response(status_code=CUT_SHORT)
 
 
 async def answer_crash(request: Request, error: Exception) -> Response:

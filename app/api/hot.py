@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import structlog
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.answers import answer_app_error, answer_crash
+from app.api.answers import answer_app_error, answer_crash, answer_nobody
 from app.errors import AppError
 
 log = structlog.get_logger()
@@ -66,6 +67,8 @@ class HotPath:
             response = await answer
         except AppError as refusal:
             response = await answer_app_error(request, refusal)
+        except ClientDisconnect as end:
+            response = await answer_nobody(request, end)
         except Exception as mistake:
             log.exception("request.crashed", method=scope["method"], path=scope["path"])
             response = await answer_crash(request, mistake)

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 import pytest
 
 from app.api import connection
+from app.metrics import REGISTRY
 from tests.asking import balance
 from tests.security.conftest import meanwhile
 from tests.stack import Client, Stack, anonymous
@@ -67,6 +69,29 @@ def test_who_dawdles_is_let_go_and_keeps_nobody(stack: Stack, client: Client, be
         assert balance(client) == 100
 
         assert b" 200 " not in answer_on(line)
+
+
+def counted(route: str, status: int) -> float:
+    """How many requests of a route ended so."""
+    labels = {"method": "POST", "route": route, "status": str(status)}
+    return REGISTRY.get_sample_value("phaya_http_request_seconds_count", labels) or 0
+
+
+@pytest.mark.parametrize("route", ["/api/v1/text-to-image/generate", "/api/v1/media/upload"])
+def test_who_hangs_up_before_the_request_is_whole_is_no_mistake_of_ours(
+    stack: Stack, client: Client, route: str
+) -> None:
+    gone, crashed = counted(route, 499), counted(route, 500)
+    head = f"POST {route} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {client.secret}\r\n"
+    kind = "content-type: multipart/form-data; boundary=x\r\n"
+    with connected(stack, head.encode() + kind.encode() + BODY_TO_COME + b"--x\r\n"):
+        assert balance(client) == 100
+
+    ends_at = time.monotonic() + 20
+    while counted(route, 499) != gone + 1:
+        assert time.monotonic() < ends_at
+        time.sleep(0.05)
+    assert counted(route, 500) == crashed
 
 
 def test_many_who_dawdle_take_no_slot_from_others(stack: Stack, client: Client) -> None:
