@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from app.providers.http import ClientFleet
 from app.torture.plan import Order
 
 # A client that hears nothing for so long asks again: a frozen process is silent for up to 20 s.
@@ -60,9 +61,14 @@ class Log:
 
 @dataclass
 class Line:
-    """The way to the API under the keys of the accounts, until `ends_at` by `time.monotonic`."""
+    """The way to the API under the keys of the accounts, until `ends_at` by `time.monotonic`.
 
-    http: httpx.AsyncClient
+    With both APIs dead a thousand clients ask again and again: in one client httpx would do nothing but search its
+    connections.
+    """
+
+    fleet: ClientFleet
+    api_url: str
     keys: tuple[str, ...]
     ends_at: float
     log: Log
@@ -74,7 +80,10 @@ class Line:
         headers = self.headers(told, key)
 
         async def once() -> httpx.Response:
-            return await self.http.request(method, f"/api/v1{path}", headers=headers, content=content)
+            with self.fleet.take() as http:
+                return await http.request(
+                    method, self.url(path), headers=headers, content=content, timeout=SILENCE_S
+                )
 
         return await self.insist(told, f"{method} {path}", once, status=lambda response: response.status_code)
 
@@ -96,15 +105,13 @@ class Line:
             await asyncio.sleep(PAUSE_S)
         raise OutOfPatience(f"no definite answer to {what}")
 
+    def url(self, path: str) -> str:
+        """The address of a route."""
+        return f"{self.api_url}/api/v1{path}"
+
     def headers(self, told: Told, key: str | None = None) -> dict[str, str]:
         """Of a request under the account of the order, with an idempotency key if one is given."""
         return {"Authorization": f"Bearer {self.keys[told.order.account]}"} | ({"Idempotency-Key": key} if key else {})
-
-
-def open_http(api_url: str) -> httpx.AsyncClient:
-    """HTTP as a client without much patience speaks it."""
-    limits = httpx.Limits(max_connections=2_000, max_keepalive_connections=50)
-    return httpx.AsyncClient(base_url=api_url, timeout=SILENCE_S, limits=limits, trust_env=False)
 
 
 def read(text: str | bytes) -> Answer:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import imageio_ffmpeg
 
 from app.catalog.loader import load_catalog
 from app.catalog.model import Service
 from app.media.formats import Kinds
+from app.torture.asking import Line
 from app.torture.plan import Menu, Order
 from app.torture.talk import CALLS
 
@@ -57,13 +57,14 @@ def body_of(order: Order, service: Service, uploads: Uploads) -> dict[str, Any]:
     return body
 
 
-async def upload(http: httpx.AsyncClient, key: str, file: Path) -> str:
-    """Give the broker a file to work on; answers its address."""
+async def upload(line: Line, file: Path) -> str:
+    """Give the broker a file to work on, of the first account; answers its address."""
     content = await asyncio.to_thread(file.read_bytes)
-    response = await http.post(
-        "/api/v1/media/upload", headers={"Authorization": f"Bearer {key}"}, files={"file": (file.name, content)},
-        timeout=UPLOAD_WITHIN_S,
-    )
+    with line.fleet.take() as http:
+        response = await http.post(
+            line.url("/media/upload"), headers={"Authorization": f"Bearer {line.keys[0]}"},
+            files={"file": (file.name, content)}, timeout=UPLOAD_WITHIN_S,
+        )
     response.raise_for_status()
     return str(response.json()["url"])
 

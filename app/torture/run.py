@@ -17,9 +17,10 @@ from app.db.engine import Database
 from app.demo.story import PICTURE
 from app.embedded.supervisor import Stop
 from app.media.formats import Kinds
+from app.providers.http import KEEP_S, ClientFleet
 from app.services.accounts import create_account, create_key, grant
 from app.torture import evidence, journal
-from app.torture.asking import Line, Log, open_http
+from app.torture.asking import Line, Log
 from app.torture.chaos import Chaos
 from app.torture.checks import CHECKS
 from app.torture.clients import Clients
@@ -32,6 +33,8 @@ from app.torture.plan import ACCOUNTS, POOR, POOR_CREDITS, RICH_CREDITS, Plan
 from app.torture.stack import PHAYA, TWO_OF_EACH, Stack, running
 
 ACTOR = "torture"
+# Of all clients, at most.
+CONNECTIONS = 2_000
 
 
 @dataclass(frozen=True)
@@ -128,15 +131,18 @@ class Story:
 
     async def _happen(self) -> Evidence:
         self._task = asyncio.current_task()
-        async with open_http(self.stack.api_url) as http:
+        fleet = ClientFleet(connections=CONNECTIONS, keep_s=KEEP_S)
+        line = Line(fleet, self.stack.api_url, self.keys, 0, Log())
+        try:
             film = await make_film(self.stack.data)
             files = {Kinds.IMAGE: PICTURE, Kinds.VIDEO: film}
-            uploads = {kind: await upload(http, self.keys[0], file) for kind, file in files.items()}
-            line = Line(http, self.keys, 0, Log())
+            uploads = {kind: await upload(line, file) for kind, file in files.items()}
             clients, chaos = Clients(line, services(), uploads), Chaos(self.stack)
             for stage in (self.plan.storm, self.plan.trial):
                 line.ends_at = time.monotonic() + self.plan.patience_s
                 async with asyncio.TaskGroup() as group:
                     group.create_task(clients.run(stage.orders))
                     group.create_task(chaos.run(stage.acts))
+        finally:
+            await fleet.close()
         return await evidence.gather(self.stack, self.plan, line.log, chaos.done)
