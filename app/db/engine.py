@@ -45,10 +45,19 @@ def process_name(pid: int) -> str:
 def is_outage(error: BaseException) -> bool:
     """Whether the error says that Postgres cannot be asked now, and nothing about what it was asked."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or is_outage(error.orig or Exception())
+        return error.connection_invalidated or is_outage(_said(error))
+    # A value that does not fit its type, which asyncpg counts among its own troubles.
+    if isinstance(error, ValueError):
+        return False
     state = getattr(error, "sqlstate", None)
     # A connection that cannot be made is not wrapped by SQLAlchemy.
     return (isinstance(state, str) and state.startswith(OUTAGES + IN_THE_WAY)) or isinstance(error, OUTAGE_ERRORS)
+
+
+def _said(error: DBAPIError) -> BaseException:
+    """The driver's own error: SQLAlchemy translates it twice."""
+    translated = error.orig or error
+    return translated.__cause__ or translated
 
 
 @asynccontextmanager
@@ -58,7 +67,7 @@ async def _named_outages() -> AsyncIterator[None]:
     except Exception as error:
         if not is_outage(error):
             raise
-        cause = error.orig if isinstance(error, DBAPIError) else error
+        cause = _said(error) if isinstance(error, DBAPIError) else error
         raise DatabaseAway("The database does not answer; try again") from cause
 
 
