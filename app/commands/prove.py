@@ -1,17 +1,13 @@
 """`phaya prove`: the long proofs, one after the other, before a release."""
 
-import math
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
 
 import click
 
 SEEDS = 20
-# Two seeds at a time: each waits now and then, for what was killed or frozen to go on.
-LANES = 2
 PROOFS: Mapping[str, tuple[str, ...]] = {
     "faults": ("pytest", "tests/e2e/test_faults.py"),
     "keys": ("pytest", "--long", "-s", "tests/e2e/test_many_keys.py"),
@@ -19,7 +15,7 @@ PROOFS: Mapping[str, tuple[str, ...]] = {
     "fuzz": ("pytest", "--hypothesis-profile=long", "--timeout=900", "tests/security/test_fuzz.py"),
     "secrets": ("pytest", "--long", "tests/security/test_secrets_stay.py"),
     "bench": ("app.cli", "bench"),
-    "torture": ("app.cli", "torture"),
+    "torture": ("app.cli", "torture", "--seeds"),
 }
 
 
@@ -41,26 +37,12 @@ def prove(seeds: int, only: tuple[str, ...]) -> None:
     chosen = {name: words for name, words in PROOFS.items() if not only or name in only}
     failed = []
     for name, words in chosen.items():
+        told = (*words, str(seeds)) if name == "torture" else words
+        click.echo(f"== {name}: python -m {' '.join(told)}")
         began = time.monotonic()
-        passed = _run(_lanes(words, seeds) if name == "torture" else [words])
-        click.echo(f"== {name}: {'passed' if passed else 'failed'} in {(time.monotonic() - began) / 60:.1f} minutes")
-        if not passed:
+        status = subprocess.run((sys.executable, "-m", *told), check=False).returncode
+        click.echo(f"== {name}: {'failed' if status else 'passed'} in {(time.monotonic() - began) / 60:.1f} minutes")
+        if status:
             failed.append(name)
     click.echo(f"{len(chosen) - len(failed)} passed, {len(failed)} failed{': ' if failed else ''}{', '.join(failed)}")
     sys.exit(bool(failed))
-
-
-def _lanes(torture: Sequence[str], seeds: int) -> list[Sequence[str]]:
-    """The seeds, dealt out to commands that run side by side."""
-    size = math.ceil(seeds / LANES)
-    firsts = range(1, seeds + 1, size)
-    return [(*torture, "--seed", str(first), "--seeds", str(min(size, seeds + 1 - first))) for first in firsts]
-
-
-def _run(modules: Sequence[Sequence[str]]) -> bool:
-    """Run Python's modules at the same time, each with its words; whether all of them end well."""
-    with ExitStack() as stack:
-        for words in modules:
-            click.echo(f"== python -m {' '.join(words)}")
-        running = [stack.enter_context(subprocess.Popen((sys.executable, "-m", *words))) for words in modules]
-    return all(process.returncode == 0 for process in running)
