@@ -5,12 +5,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from app.torture.run import Verdict
 
 SHOW_MOST = 20
 
@@ -36,17 +32,15 @@ def torture(seed: int, seeds: int, *, jobs: int, kills: int, per_s: float, data:
         click.echo(f"Seed {number}: {jobs} jobs, {kills} kills")
         with _folder(data, number) as folder:
             verdict = run(make_plan(number, size, menu()), folder)
-        click.echo("\n".join([f"Seed {number} is over:", *_told(verdict)]))
+        for name, figure in verdict.figures.items():
+            click.echo(f"  {name}: {figure}")
+        for check, problems in verdict.breaches.items():
+            click.echo(f"  BROKEN {check}: {len(problems)}")
+            for problem in problems[:SHOW_MOST]:
+                click.echo(f"    {problem}")
         broken += bool(verdict.breaches)
     click.echo(f"{seeds - broken} of {seeds} seeds without a violation")
     sys.exit(broken > 0)
-
-
-def _told(verdict: "Verdict") -> Iterator[str]:
-    yield from (f"  {name}: {figure}" for name, figure in verdict.figures.items())
-    for check, problems in verdict.breaches.items():
-        yield f"  BROKEN {check}: {len(problems)}"
-        yield from (f"    {problem}" for problem in problems[:SHOW_MOST])
 
 
 @contextmanager

@@ -4,7 +4,8 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -80,10 +81,7 @@ class Line:
         headers = self.headers(told, key)
 
         async def once() -> httpx.Response:
-            with self.fleet.take() as http:
-                return await http.request(
-                    method, self.url(path), headers=headers, content=content, timeout=SILENCE_S
-                )
+            return await self.request(method, path, headers=headers, content=content)
 
         return await self.insist(told, f"{method} {path}", once, status=lambda response: response.status_code)
 
@@ -105,8 +103,19 @@ class Line:
             await asyncio.sleep(PAUSE_S)
         raise OutOfPatience(f"no definite answer to {what}")
 
-    def url(self, path: str) -> str:
-        """The address of a route."""
+    async def request(self, method: str, path: str, *, timeout_s: float = SILENCE_S, **sent: Any) -> httpx.Response:
+        """One answer, whatever it is. Raises httpx's errors."""
+        with self.fleet.take() as http:
+            return await http.request(method, self._url(path), timeout=timeout_s, **sent)
+
+    @asynccontextmanager
+    async def streamed(self, method: str, path: str, **sent: Any) -> AsyncIterator[httpx.Response]:
+        """One answer as it comes. Raises httpx's errors."""
+        with self.fleet.take() as http:
+            async with http.stream(method, self._url(path), timeout=SILENCE_S, **sent) as response:
+                yield response
+
+    def _url(self, path: str) -> str:
         return f"{self.api_url}/api/v1{path}"
 
     def headers(self, told: Told, key: str | None = None) -> dict[str, str]:

@@ -60,11 +60,10 @@ def body_of(order: Order, service: Service, uploads: Uploads) -> dict[str, Any]:
 async def upload(line: Line, file: Path) -> str:
     """Give the broker a file to work on, of the first account; answers its address."""
     content = await asyncio.to_thread(file.read_bytes)
-    with line.fleet.take() as http:
-        response = await http.post(
-            line.url("/media/upload"), headers={"Authorization": f"Bearer {line.keys[0]}"},
-            files={"file": (file.name, content)}, timeout=UPLOAD_WITHIN_S,
-        )
+    response = await line.request(
+        "POST", "/media/upload", headers={"Authorization": f"Bearer {line.keys[0]}"},
+        files={"file": (file.name, content)}, timeout_s=UPLOAD_WITHIN_S,
+    )
     response.raise_for_status()
     return str(response.json()["url"])
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import orjson
 
-from app.torture.asking import SILENCE_S, Line, Told, read
+from app.torture.asking import Line, Told, read
 from app.torture.plan import Order
 
 CHAT, STREAM, HANG_UP = "chat", "chat-stream", "chat-hang-up"
@@ -49,8 +49,7 @@ def _request(line: Line, told: Told) -> dict[str, Any]:
     order = told.order
     body = {"messages": [{"role": "user", "content": _text(order)}], "stream": order.service != CHAT}
     return {
-        "method": "POST", "url": line.url(PATH), "content": orjson.dumps(body),
-        "headers": line.headers(told, order.name), "timeout": SILENCE_S,
+        "method": "POST", "path": PATH, "content": orjson.dumps(body), "headers": line.headers(told, order.name),
     }
 
 
@@ -60,8 +59,7 @@ def _text(order: Order) -> str:
 
 
 async def _whole_once(line: Line, told: Told) -> Heard:
-    with line.fleet.take() as http:
-        response = await http.request(**_request(line, told))
+    response = await line.request(**_request(line, told))
     if response.status_code != httpx.codes.OK:
         return Heard(response.status_code)
     return Heard(200, read(response.content)["credits_used"], _is_replay(response))
@@ -70,27 +68,26 @@ async def _whole_once(line: Line, told: Told) -> Heard:
 async def _stream_once(line: Line, told: Told) -> Heard:
     """Hear a stream to its end. Raises httpx's errors where it breaks off without one."""
     heard = Heard(httpx.codes.BAD_GATEWAY)
-    with line.fleet.take() as http:
-        async with http.stream(**_request(line, told)) as response:
-            if response.status_code != httpx.codes.OK:
-                return Heard(response.status_code)
-            heard.is_replay = _is_replay(response)
-            count = 0
-            async for sent in response.aiter_lines():
-                data = sent.removeprefix("data: ")
-                if sent == data:
-                    continue
-                if data == DONE:
-                    return heard
-                event = read(data)
-                if "error" in event:
-                    return Heard(httpx.codes.BAD_GATEWAY)
-                if "credits_used" in event:
-                    heard = Heard(httpx.codes.OK, event["credits_used"], heard.is_replay)
-                count += 1
-                if told.order.service == HANG_UP and count >= HANG_UP_AFTER:
-                    told.has_hung_up = True
-                    return heard
+    async with line.streamed(**_request(line, told)) as response:
+        if response.status_code != httpx.codes.OK:
+            return Heard(response.status_code)
+        heard.is_replay = _is_replay(response)
+        count = 0
+        async for sent in response.aiter_lines():
+            data = sent.removeprefix("data: ")
+            if sent == data:
+                continue
+            if data == DONE:
+                return heard
+            event = read(data)
+            if "error" in event:
+                return Heard(httpx.codes.BAD_GATEWAY)
+            if "credits_used" in event:
+                heard = Heard(httpx.codes.OK, event["credits_used"], heard.is_replay)
+            count += 1
+            if told.order.service == HANG_UP and count >= HANG_UP_AFTER:
+                told.has_hung_up = True
+                return heard
     raise httpx.RemoteProtocolError("the stream ended without [DONE]")
 
 
